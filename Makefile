@@ -1,0 +1,129 @@
+# apikey: PostgreSQL extension, built with PGXS.
+#
+#   make, make install, make installcheck    against PG_CONFIG's server
+#   make test [LEVELS="unit regress"]         everything, in a throw-away server
+#   make demo [LOG=access.log]                the main job, shown and checked
+#   make bench [OUT=file]                     cost of a verification
+#   make lint, make format                    style rules; apply the formatter
+#
+# The last three lines install what is missing, copy this tree to a work
+# directory and build it there; they neither need nor touch a server that is
+# installed or running.
+
+EXTENSION   = apikey
+MODULE_big  = apikey
+
+SRC        := $(dir $(firstword $(MAKEFILE_LIST)))
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" '$(SRC)apikey.control')
+
+OBJS        = $(patsubst $(SRC)%.c,%.o,$(sort $(wildcard $(SRC)src/*.c)))
+
+# The install script is these pieces, in this order.
+SQL_PARTS = \
+	00_header \
+	10_types \
+	20_tables \
+	25_internal \
+	30_rls \
+	32_dump \
+	35_partitions \
+	40_tenants \
+	42_policies \
+	44_keys \
+	46_lifecycle \
+	48_access \
+	50_verify \
+	60_usage \
+	65_tasks \
+	70_views \
+	90_comments \
+	95_grants
+
+DATA_built  = sql/apikey--$(EXTVERSION).sql
+DATA        = $(patsubst $(SRC)%,%,$(wildcard $(SRC)sql/apikey--*--*.sql))
+DOCS        = $(patsubst $(SRC)%,%,$(wildcard $(SRC)doc/apikey.md))
+
+# WERROR= for compilers that warn of more than the ones this was tried with.
+WERROR      = -Werror
+PG_CFLAGS   = -Wall -Wextra $(WERROR) -Wno-unused-parameter \
+	-Wno-missing-field-initializers -Wno-sign-compare $(SAN)
+SHLIB_LINK  = -lsodium $(SAN)
+
+# Code that handles secrets is not handed to the JIT compiler.
+override with_llvm = no
+
+# Expected files of both suites are in the top-level expected/.  The server
+# must have shared_preload_libraries = 'apikey'.
+REGRESS     = $(sort $(patsubst $(SRC)test/sql/%.sql,%,$(wildcard $(SRC)test/sql/t*.sql)))
+ISOLATION   = $(sort $(patsubst $(SRC)test/specs/%.spec,%,$(wildcard $(SRC)test/specs/*.spec)))
+TEST_OPTS   = --inputdir=$(SRC)test --encoding=UTF8 --no-locale \
+	--load-extension=pgcrypto --load-extension=apikey
+REGRESS_OPTS   = $(TEST_OPTS)
+ISOLATION_OPTS = $(TEST_OPTS) --outputdir=.
+
+EXTRA_CLEAN = results output_iso
+
+# The newest server this was tried with, where it is installed.
+PG_CONFIG  ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
+
+STAGED = test demo bench lint format
+.PHONY: $(STAGED)
+
+ifneq ($(filter-out $(STAGED),$(or $(MAKECMDGOALS),all)),)
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(wildcard $(PGXS)),)
+$(error "$(PG_CONFIG) --pgxs" names no server headers: install postgresql-server-dev-15 and libsodium-dev, or give PG_CONFIG=/path/to/pg_config ("make demo" installs what it needs itself))
+endif
+include $(PGXS)
+
+CONTRIB_TESTDB   = regress_apikey
+ISOLATION_TESTDB = isolation_apikey
+
+# PGXS tracks no header dependencies
+$(OBJS): $(wildcard $(SRC)src/*.h)
+
+# objects of a build outside the source tree need their directory
+ifneq ($(SRC),./)
+$(shell mkdir -p src sql)
+endif
+
+$(DATA_built): $(addprefix $(SRC)sql/,$(addsuffix .sql,$(SQL_PARTS))) $(SRC)Makefile
+	cat $(filter %.sql,$^) > $@
+
+endif
+
+# LOG and OUT may hold any character; they travel in the environment and are
+# relative to the directory of the caller, also under make -C.
+ifeq ($(origin LOG),command line)
+override export LOG := $(value LOG)
+else
+unexport LOG
+endif
+ifeq ($(origin OUT),command line)
+override export OUT := $(value OUT)
+else
+unexport OUT
+endif
+test demo bench: export APIKEY_CALLER_DIR = $(or $(PWD),$(CURDIR))
+
+# Only a PG_CONFIG somebody asked for is passed on.
+ifneq ($(filter command environment,$(origin PG_CONFIG)),)
+test demo bench: export PG_CONFIG := $(PG_CONFIG)
+endif
+
+LEVELS =
+test:
+	@test/run $(LEVELS)
+
+demo:
+	@test/demo/run
+
+bench:
+	@bench/run
+
+lint:
+	@test/lint/run
+
+format:
+	@test/lint/format
