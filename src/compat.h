@@ -1,0 +1,49 @@
+/*
+ * compat.h
+ *		Differences between PostgreSQL 15 and 18.
+ *
+ * Layer 1.  Every test of PG_VERSION_NUM of the project is in this file.
+ */
+#ifndef APIKEY_COMPAT_H
+#define APIKEY_COMPAT_H
+
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+
+#if PG_VERSION_NUM < 150000
+#error "apikey needs PostgreSQL 15 or later"
+#endif
+
+/* named wait events appeared in 17 */
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#else
+#include "utils/wait_event.h"
+#define WaitEventExtensionNew(name) PG_WAIT_EXTENSION
+#endif
+
+#if PG_VERSION_NUM < 180000
+#define PG_MODULE_MAGIC_EXT(...) PG_MODULE_MAGIC
+#endif
+
+/* 18 wants the mark before the declaration, older ones after it */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
+#if PG_VERSION_NUM < 190000
+#define BGWORKER_INTERRUPTIBLE 0
+#endif
+
+/* pg_database_ownercheck() and its kind became object_ownercheck() in 16 */
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_database.h"
+#define apikey_compat_owns_database(db, role) \
+	object_ownercheck(DatabaseRelationId, (db), (role))
+#else
+#define apikey_compat_owns_database(db, role) pg_database_ownercheck((db), (role))
+#endif
+
+#endif							/* APIKEY_COMPAT_H */
