@@ -41,7 +41,9 @@ SQL_PARTS = \
 
 DATA_built  = sql/apikey--$(EXTVERSION).sql
 DATA        = $(patsubst $(SRC)%,%,$(wildcard $(SRC)sql/apikey--*--*.sql))
-DOCS        = $(patsubst $(SRC)%,%,$(wildcard $(SRC)doc/apikey.md))
+ifneq ($(wildcard $(SRC)doc/apikey.md),)
+DOCS        = doc/apikey.md
+endif
 
 # WERROR= for compilers that warn of more than the ones this was tried with.
 WERROR      = -Werror

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# packages.sh: what a task needs from Debian, and getting it.
+#
+#	packages.sh install PACKAGE...	as root
+#
+# Sourced, it gives packages_ensure.  Nothing is touched when nothing is
+# missing.
+set -euo pipefail
+
+# packages_for NEED... prints the packages of the given needs
+packages_for()
+{
+	local need
+	for need in "$@"; do
+		case $need in
+			unit) echo gcc libc6-dev make ;;
+			build)
+				echo gcc libc6-dev make libsodium-dev
+				# somebody else's server brings its own headers
+				[ -n "${PG_CONFIG:-}" ] || echo postgresql-15 postgresql-server-dev-15
+				;;
+			tap) echo perl libipc-run-perl ;;
+			format) echo perl pg-bsd-indent ;;
+			fuzz) echo clang libclang-rt-14-dev make ;;
+		esac
+	done | tr ' ' '\n' | sort -u
+}
+
+packages_missing()
+{
+	local package
+	for package in "$@"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			echo "$package"
+	done
+}
+
+# packages_ensure NEED... installs what is missing of the given needs
+packages_ensure()
+{
+	local missing self
+	# shellcheck disable=SC2046
+	if ! command -v dpkg-query >/dev/null; then
+		warn "not a Debian system: taking for granted what Debian calls" $(packages_for "$@")
+		return 0
+	fi
+	# shellcheck disable=SC2046
+	missing=$(packages_missing $(packages_for "$@"))
+	[ -n "$missing" ] || return 0
+	say "Installing from Debian what is missing:" $missing
+	self=$top/test/lib/packages.sh
+	# shellcheck disable=SC2086
+	if [ "$(id -u)" -eq 0 ]; then
+		bash "$self" install $missing
+	elif ! command -v sudo >/dev/null; then
+		die "not root and no sudo here; as root: apt-get install" $missing
+	elif sudo -n true 2>/dev/null; then
+		sudo -n bash "$self" install $missing
+	elif [ -t 0 ]; then
+		sudo bash "$self" install $missing
+	else
+		die "sudo asks for a password and there is no terminal; as root: apt-get install" $missing
+	fi
+	# shellcheck disable=SC2086
+	missing=$(packages_missing $missing)
+	[ -z "$missing" ] || die "could not install" $missing
+}
+
+apt()
+{
+	apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -q "$@"
+}
+
+# Installing a server makes a cluster "main" and starts it, unless told not
+# to.  A machine that tests an extension does not want that.
+packages_install()
+{
+	local dropin=/etc/postgresql-common/createcluster.d/apikey-test.conf log try
+
+	export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+	unset MAKEFLAGS MFLAGS MAKELEVEL
+	# two runs at once: the second waits, then finds most of it done
+	exec 9</var/lib/dpkg
+	flock -w 1800 9 || return 1
+	# shellcheck disable=SC2046
+	set -- $(packages_missing "$@")
+	[ $# -gt 0 ] || return 0
+
+	mkdir -p "${dropin%/*}"
+	log=$(mktemp)
+	trap 'rm -f "$dropin" "$log"; rmdir -p --ignore-fail-on-non-empty "${dropin%/*}" 2>/dev/null' EXIT
+	trap 'exit 130' INT TERM HUP
+	echo 'create_main_cluster = false' >"$dropin"
+	for try in 1 2 3; do
+		[ "$try" -eq 1 ] || sleep $((try * 5))
+		# a broken source of something else must not stop us
+		apt update >"$log" 2>&1 9<&- || tail -n 5 "$log" >&2
+		if apt install -y --no-install-recommends "$@" >"$log" 2>&1 </dev/null 9<&-; then
+			return 0
+		fi
+		tail -n 15 "$log" >&2
+	done
+	return 1
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	[ "${1:-}" = install ] || { echo "usage: packages.sh install PACKAGE..." >&2; exit 2; }
+	shift
+	packages_install "$@"
+fi
