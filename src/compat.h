@@ -46,4 +46,21 @@
 #define apikey_compat_owns_database(db, role) pg_database_ownercheck((db), (role))
 #endif
 
+/* what a check hook hands to its assign hook comes from guc_malloc() since 16 */
+#if PG_VERSION_NUM >= 160000
+#include "utils/guc.h"
+#define apikey_guc_malloc(size) guc_malloc(LOG, (size))
+#else
+#define apikey_guc_malloc(size) malloc(size)
+#endif
+
+/* index scans take a place for instrumentation since 18 */
+#if PG_VERSION_NUM >= 180000
+#define apikey_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define apikey_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
+#endif
+
 #endif							/* APIKEY_COMPAT_H */

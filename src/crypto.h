@@ -1,0 +1,70 @@
+/*
+ * crypto.h
+ *		All cryptography; crypto.c is the only file that includes sodium.h.
+ *
+ * Layer 1.  Sizes are in bytes.  No function raises an error: what can fail
+ * returns false.
+ */
+#ifndef APIKEY_CRYPTO_H
+#define APIKEY_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define APIKEY_DIGEST_LEN		32	/* BLAKE2b-256 */
+#define APIKEY_DATA_KEY_LEN		32
+#define APIKEY_MASTER_KEY_LEN	32
+#define APIKEY_MASTER_ID_LEN	16
+#define APIKEY_WRAPPED_LEN		72	/* nonce 24 + data key 32 + tag 16 */
+#define APIKEY_SEAL_KEY_LEN		32	/* X25519 public key */
+#define APIKEY_SEAL_OVERHEAD	48
+
+/* apikey_crypto_init must succeed once per process before anything else. */
+extern bool apikey_crypto_init(void);
+
+extern void apikey_random(void *buf, size_t len);
+
+/* overwrites in a way the compiler may not remove */
+extern void apikey_wipe(void *buf, size_t len);
+
+/* whether two buffers are equal, in time that depends on len alone */
+extern bool apikey_equal(const void *a, const void *b, size_t len);
+
+/* Keyed BLAKE2b-256 of a key text. */
+extern void apikey_digest(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
+						  const void *text, size_t len,
+						  unsigned char digest[APIKEY_DIGEST_LEN]);
+
+/*
+ * What tells one master key from another without telling anything of it: a
+ * keyed hash of a fixed label.
+ */
+extern void apikey_master_id(const unsigned char master[APIKEY_MASTER_KEY_LEN],
+							 unsigned char id[APIKEY_MASTER_ID_LEN]);
+
+/* Wrap a data key: random nonce, XChaCha20-Poly1305. */
+extern bool apikey_wrap(const unsigned char master[APIKEY_MASTER_KEY_LEN],
+						const unsigned char data_key[APIKEY_DATA_KEY_LEN],
+						unsigned char out[APIKEY_WRAPPED_LEN]);
+extern bool apikey_unwrap(const unsigned char master[APIKEY_MASTER_KEY_LEN],
+						  const unsigned char in[APIKEY_WRAPPED_LEN],
+						  unsigned char data_key[APIKEY_DATA_KEY_LEN]);
+
+/* Sealed box for an X25519 public key; out takes len + APIKEY_SEAL_OVERHEAD. */
+extern bool apikey_seal(const unsigned char public_key[APIKEY_SEAL_KEY_LEN],
+						const void *text, size_t len, unsigned char *out);
+
+/*
+ * Memory for keys: guard pages, locked if the system allows, left out of core
+ * dumps, wiped when freed.  NULL when there is none.
+ */
+extern void *apikey_secret_alloc(size_t len);
+extern void apikey_secret_free(void *buf);
+/* after filling: make it read-only; before freeing or changing: writable */
+extern void apikey_secret_protect(void *buf, bool read_only);
+
+/* 64 hexadecimal digits, white space around them allowed; constant time */
+extern bool apikey_parse_hex_key(const char *text, size_t len,
+								 unsigned char out[APIKEY_MASTER_KEY_LEN]);
+
+#endif							/* APIKEY_CRYPTO_H */

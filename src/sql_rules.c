@@ -1,0 +1,150 @@
+/*
+ * sql_rules.c
+ *		SQL functions that judge rule texts: scopes, endpoints, hours, networks.
+ *
+ * Layer 6.  The validators read no table, so CHECK constraints may use them
+ * while a dump is being restored.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "pgtime.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "catalog.h"
+#include "endpoint.h"
+#include "hours.h"
+#include "keystore.h"
+#include "network.h"
+#include "scope.h"
+
+PG_FUNCTION_INFO_V1(apikey_valid_scopes);
+PG_FUNCTION_INFO_V1(apikey_valid_endpoints);
+PG_FUNCTION_INFO_V1(apikey_valid_hours);
+PG_FUNCTION_INFO_V1(apikey_known_zones);
+PG_FUNCTION_INFO_V1(apikey_scopes_within);
+PG_FUNCTION_INFO_V1(apikey_scopes_touch);
+PG_FUNCTION_INFO_V1(apikey_cidrs_within);
+
+static bool
+valid_window(ApikeyStr rule)
+{
+	return apikey_window_parse(rule, NULL);
+}
+
+static bool
+all_valid(Datum array, bool (*valid) (ApikeyStr))
+{
+	ApikeyStrList list = apikey_array_to_str_list(array);
+
+	for (int i = 0; i < list.count; i++)
+		if (list.items[i].ptr == NULL || !valid(list.items[i]))
+			return false;
+	return true;
+}
+
+Datum
+apikey_valid_scopes(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(all_valid(PG_GETARG_DATUM(0), apikey_scope_valid));
+}
+
+Datum
+apikey_valid_endpoints(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(all_valid(PG_GETARG_DATUM(0), apikey_endpoint_rule_valid));
+}
+
+Datum
+apikey_valid_hours(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(all_valid(PG_GETARG_DATUM(0), valid_window));
+}
+
+/* apikey_known_zones tells whether the server knows every time zone named. */
+Datum
+apikey_known_zones(PG_FUNCTION_ARGS)
+{
+	ApikeyStrList list = apikey_array_to_str_list(PG_GETARG_DATUM(0));
+
+	for (int i = 0; i < list.count; i++)
+	{
+		ApikeyWindow window;
+		char		name[64];
+
+		if (list.items[i].ptr == NULL || !apikey_window_parse(list.items[i], &window))
+			PG_RETURN_BOOL(false);
+		if (window.zone.ptr == NULL)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", window.zone.len, window.zone.ptr);
+		if (pg_tzset(name) == NULL)
+			PG_RETURN_BOOL(false);
+	}
+	PG_RETURN_BOOL(true);
+}
+
+/* Whether for each scope of the first list some bound passes the test. */
+static bool
+each_has_bound(FunctionCallInfo fcinfo, bool whole)
+{
+	ApikeyStrList scopes = apikey_array_to_str_list(PG_GETARG_DATUM(0));
+	ApikeyStrList bounds = apikey_array_to_str_list(PG_GETARG_DATUM(1));
+
+	for (int i = 0; i < scopes.count; i++)
+	{
+		bool		ok = false;
+
+		for (int j = 0; !ok && j < bounds.count; j++)
+			ok = whole ? apikey_scope_covers(bounds.items[j], scopes.items[i]) :
+				apikey_scope_cut(scopes.items[i], bounds.items[j]).ptr != NULL;
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+/* apikey_scopes_within tells whether every scope is covered by some bound. */
+Datum
+apikey_scopes_within(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(each_has_bound(fcinfo, true));
+}
+
+/* apikey_scopes_touch tells whether every scope shares something with a bound. */
+Datum
+apikey_scopes_touch(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(each_has_bound(fcinfo, false));
+}
+
+static ApikeyNetList
+array_to_nets(Datum array)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+	ApikeyNet  *items;
+
+	deconstruct_array(DatumGetArrayTypeP(array), CIDROID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &count);
+	items = palloc0(sizeof(ApikeyNet) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			items[i] = apikey_net_from_datum(elements[i]);
+	return (ApikeyNetList) {items, count};
+}
+
+/* apikey_cidrs_within tells whether every inner network lies in some outer one. */
+Datum
+apikey_cidrs_within(PG_FUNCTION_ARGS)
+{
+	ApikeyNetList inner = array_to_nets(PG_GETARG_DATUM(0));
+	ApikeyNetList outer = array_to_nets(PG_GETARG_DATUM(1));
+
+	for (int i = 0; i < inner.count; i++)
+		if (inner.items[i].family == 0 || !apikey_net_list_contains(outer, &inner.items[i]))
+			PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(true);
+}

@@ -1,0 +1,387 @@
+/*
+ * sql_verify.c
+ *		verify(), is_allowed(), verify_many(), log_usage(): arguments and answers.
+ *
+ * Layer 6.  Argument numbers are those of sql/50_verify.sql; the three verify
+ * functions share them from the second argument on.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "catalog.h"
+#include "clock.h"
+#include "shmem.h"
+#include "slot.h"
+#include "usage_event.h"
+#include "verify.h"
+
+PG_FUNCTION_INFO_V1(apikey_sql_verify);
+PG_FUNCTION_INFO_V1(apikey_sql_is_allowed);
+PG_FUNCTION_INFO_V1(apikey_sql_verify_many);
+PG_FUNCTION_INFO_V1(apikey_sql_log_usage);
+
+enum
+{
+	ARG_KEY,
+	ARG_SCOPES,
+	ARG_IP,
+	ARG_METHOD,
+	ARG_ENDPOINT,
+	ARG_ENVIRONMENT,
+	ARG_TENANT,
+	ARG_UNITS,
+	ARG_USER_AGENT,
+	ARG_REGION,
+	ARG_REQUEST_ID,
+	ARG_TAGS,
+	ARG_RECORD
+};
+
+enum
+{
+	LOG_KEY_ID,
+	LOG_STATUS,
+	LOG_LATENCY,
+	LOG_BYTES_IN,
+	LOG_BYTES_OUT,
+	LOG_METHOD,
+	LOG_ENDPOINT,
+	LOG_IP,
+	LOG_USER_AGENT,
+	LOG_REGION,
+	LOG_UNITS,
+	LOG_REQUEST_ID,
+	LOG_TAGS
+};
+
+#define VERDICT_NATTS 17
+
+static ApikeyStr
+arg_str(FunctionCallInfo fcinfo, int n)
+{
+	text	   *value;
+
+	if (PG_ARGISNULL(n))
+		return (ApikeyStr) {NULL, 0};
+	value = PG_GETARG_TEXT_PP(n);
+	return (ApikeyStr) {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+static int64
+arg_int64(FunctionCallInfo fcinfo, int n, int64 if_null)
+{
+	return PG_ARGISNULL(n) ? if_null : PG_GETARG_INT64(n);
+}
+
+/* tags as JSON text; the application is told when they are too long */
+static ApikeyStr
+arg_tags(FunctionCallInfo fcinfo, int n)
+{
+	Jsonb	   *tags;
+	char	   *json;
+	size_t		len;
+
+	if (PG_ARGISNULL(n))
+		return (ApikeyStr) {NULL, 0};
+	tags = PG_GETARG_JSONB_P(n);
+	json = JsonbToCString(NULL, &tags->root, VARSIZE(tags));
+	len = strlen(json);
+	if (len > APIKEY_EVENT_TAGS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("tags are too long"),
+				 errdetail("The text of tags may have at most %d bytes.", APIKEY_EVENT_TAGS_MAX)));
+	return (ApikeyStr) {json, (int) len};
+}
+
+static int64
+arg_units(FunctionCallInfo fcinfo, int n)
+{
+	int64		units = arg_int64(fcinfo, n, 1);
+
+	if (units < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("units must not be negative")));
+	return units;
+}
+
+static ApikeyNet
+arg_ip(FunctionCallInfo fcinfo, int n)
+{
+	ApikeyNet	none = {0};
+
+	return PG_ARGISNULL(n) ? none : apikey_net_from_datum(PG_GETARG_DATUM(n));
+}
+
+static void
+no_measures(ApikeyContext *context)
+{
+	context->status = -1;
+	context->latency_us = -1;
+	context->bytes_in = -1;
+	context->bytes_out = -1;
+}
+
+/* Everything but the key. */
+static void
+collect_call(FunctionCallInfo fcinfo, ApikeyCall *call)
+{
+	memset(call, 0, sizeof(*call));
+	no_measures(&call->context);
+	if (!PG_ARGISNULL(ARG_SCOPES))
+		call->context.scopes = apikey_array_to_str_list(PG_GETARG_DATUM(ARG_SCOPES));
+	if (call->context.scopes.count > APIKEY_REQUIRED_SCOPES_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("too many scopes"),
+				 errdetail("A verification may require at most %d scopes.",
+						   APIKEY_REQUIRED_SCOPES_MAX)));
+	call->context.ip = arg_ip(fcinfo, ARG_IP);
+	call->context.method = arg_str(fcinfo, ARG_METHOD);
+	call->context.endpoint = arg_str(fcinfo, ARG_ENDPOINT);
+	call->environment = arg_str(fcinfo, ARG_ENVIRONMENT);
+	call->tenant = arg_str(fcinfo, ARG_TENANT);
+	call->context.units = arg_units(fcinfo, ARG_UNITS);
+	call->context.user_agent = arg_str(fcinfo, ARG_USER_AGENT);
+	call->context.region = arg_str(fcinfo, ARG_REGION);
+	call->context.request_id = arg_str(fcinfo, ARG_REQUEST_ID);
+	call->context.tags = arg_tags(fcinfo, ARG_TAGS);
+	call->record = PG_ARGISNULL(ARG_RECORD) || PG_GETARG_BOOL(ARG_RECORD);
+}
+
+static Datum
+str_datum(ApikeyStr text)
+{
+	return PointerGetDatum(cstring_to_text_with_len(text.ptr, text.len));
+}
+
+static Datum
+scopes_datum(const ApikeyRecord *record)
+{
+	ApikeyStrList scopes = apikey_effective_scopes(record);
+	Datum	   *elements = palloc(sizeof(Datum) * Max(scopes.count, 1));
+
+	for (int i = 0; i < scopes.count; i++)
+		elements[i] = str_datum(scopes.items[i]);
+	return PointerGetDatum(construct_array(elements, scopes.count, TEXTOID, -1,
+										   false, TYPALIGN_INT));
+}
+
+static Datum
+warnings_datum(unsigned warnings)
+{
+	Datum		elements[APIKEY_NWARNINGS];
+	int			count = 0;
+
+	for (int i = 0; i < APIKEY_NWARNINGS; i++)
+		if (warnings & (1u << i))
+			elements[count++] = CStringGetTextDatum(apikey_warning_name(i));
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+/* The columns of apikey.verdict, in the order of sql/10_types.sql. */
+static void
+fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
+{
+	const ApikeyVerdict *verdict = &answer->verdict;
+	const ApikeyKey *key = &answer->key;
+
+	memset(nulls, true, sizeof(bool) * VERDICT_NATTS);
+#define SET(n, datum) (values[n] = (datum), nulls[n] = false)
+	SET(0, BoolGetDatum(verdict->code == APIKEY_VALID));
+	SET(1, CStringGetTextDatum(apikey_code_name(verdict->code)));
+	SET(2, Int32GetDatum(apikey_code_http_status(verdict->code)));
+	if (answer->found)
+	{
+		SET(3, Int64GetDatum(key->record.key_id));
+		SET(4, Int64GetDatum(key->record.secret_id));
+		SET(5, CStringGetTextDatum(key->tenant_path));
+		if (key->record.environment.ptr != NULL)
+			SET(6, str_datum(key->record.environment));
+		if (key->owner.ptr != NULL)
+			SET(7, str_datum(key->owner));
+		if (key->name.ptr != NULL)
+			SET(8, str_datum(key->name));
+		SET(9, scopes_datum(&key->record));
+		if (key->has_metadata)
+			SET(10, PointerGetDatum(key->metadata.ptr));
+		if (verdict->expires_at != APIKEY_NO_TIME)
+			SET(11, TimestampTzGetDatum(verdict->expires_at));
+	}
+	/* 12 to 14: remaining, limit_name, retry_after belong to limits */
+	if (verdict->detail[0] != '\0')
+		SET(15, CStringGetTextDatum(verdict->detail));
+	SET(16, warnings_datum(verdict->warnings));
+#undef SET
+}
+
+Datum
+apikey_sql_verify(PG_FUNCTION_ARGS)
+{
+	ApikeyCall	call;
+	ApikeyAnswer answer;
+	Datum		values[VERDICT_NATTS];
+	bool		nulls[VERDICT_NATTS];
+	TupleDesc	tupdesc = fcinfo->flinfo->fn_extra;
+
+	if (tupdesc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE ||
+			tupdesc->natts != VERDICT_NATTS)
+			elog(ERROR, "return type must be apikey.verdict");
+		tupdesc = BlessTupleDesc(tupdesc);
+		fcinfo->flinfo->fn_extra = tupdesc;
+		MemoryContextSwitchTo(old);
+	}
+
+	collect_call(fcinfo, &call);
+	call.key = arg_str(fcinfo, ARG_KEY);
+	apikey_verify(&call, &answer);
+	fill_verdict(&answer, values, nulls);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+}
+
+Datum
+apikey_sql_is_allowed(PG_FUNCTION_ARGS)
+{
+	ApikeyCall	call;
+	ApikeyAnswer answer;
+
+	collect_call(fcinfo, &call);
+	call.key = arg_str(fcinfo, ARG_KEY);
+	apikey_verify(&call, &answer);
+	PG_RETURN_BOOL(answer.verdict.code == APIKEY_VALID);
+}
+
+Datum
+apikey_sql_verify_many(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ApikeyCall	call;
+	ApikeyStrList keys;
+	MemoryContext context;
+	MemoryContext old;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(ARG_KEY))
+		return (Datum) 0;
+	collect_call(fcinfo, &call);
+	keys = apikey_array_to_str_list(PG_GETARG_DATUM(ARG_KEY));
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "apikey verify_many",
+									ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; i < keys.count; i++)
+	{
+		ApikeyAnswer answer;
+		Datum		values[VERDICT_NATTS];
+		bool		nulls[VERDICT_NATTS];
+
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(context);
+		call.key = keys.items[i];
+		apikey_verify(&call, &answer);
+		fill_verdict(&answer, values, nulls);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
+	return (Datum) 0;
+}
+
+/* An interval of a request in microseconds, -1 for NULL. */
+static int64
+arg_latency(FunctionCallInfo fcinfo, int n)
+{
+	Interval   *latency;
+
+	if (PG_ARGISNULL(n))
+		return -1;
+	latency = PG_GETARG_INTERVAL_P(n);
+	if (latency->month != 0 || latency->day != 0 || latency->time < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("latency must be a time of hours or less and not negative")));
+	return latency->time;
+}
+
+static int64
+arg_bytes(FunctionCallInfo fcinfo, int n)
+{
+	int64		bytes = arg_int64(fcinfo, n, -1);
+
+	if (!PG_ARGISNULL(n) && bytes < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a count of bytes must not be negative")));
+	return bytes;
+}
+
+/*
+ * apikey_sql_log_usage records what became of a request.  Returns false, and
+ * records nothing, when there is no such key for the caller.
+ */
+Datum
+apikey_sql_log_usage(PG_FUNCTION_ARGS)
+{
+	ApikeyContext context;
+	Snapshot	snapshot;
+	int64		tenants[APIKEY_TENANT_DEPTH];
+	int64		key_id;
+	int64		tenant_id;
+	int64		environment_id;
+	bool		known;
+
+	if (IsInParallelMode())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("cannot record usage in parallel mode")));
+	apikey_require_shmem();
+	memset(&context, 0, sizeof(context));
+	context.status = PG_ARGISNULL(LOG_STATUS) ? -1 : PG_GETARG_INT32(LOG_STATUS);
+	if (!PG_ARGISNULL(LOG_STATUS) && (context.status < 0 || context.status > 999))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("status must be between 0 and 999")));
+	context.latency_us = arg_latency(fcinfo, LOG_LATENCY);
+	context.bytes_in = arg_bytes(fcinfo, LOG_BYTES_IN);
+	context.bytes_out = arg_bytes(fcinfo, LOG_BYTES_OUT);
+	context.method = arg_str(fcinfo, LOG_METHOD);
+	context.endpoint = arg_str(fcinfo, LOG_ENDPOINT);
+	context.ip = arg_ip(fcinfo, LOG_IP);
+	context.user_agent = arg_str(fcinfo, LOG_USER_AGENT);
+	context.region = arg_str(fcinfo, LOG_REGION);
+	context.units = arg_units(fcinfo, LOG_UNITS);
+	context.request_id = arg_str(fcinfo, LOG_REQUEST_ID);
+	context.tags = arg_tags(fcinfo, LOG_TAGS);
+	if (PG_ARGISNULL(LOG_KEY_ID))
+		PG_RETURN_BOOL(false);
+	key_id = PG_GETARG_INT64(LOG_KEY_ID);
+
+	apikey_workers_needed();
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	known = apikey_keystore_identify(key_id, snapshot, &tenant_id, &environment_id) &&
+		apikey_role_may(GetUserId(), APIKEY_CLASS_VERIFY, tenants,
+						apikey_tenant_chain(tenant_id, tenants, snapshot), snapshot);
+	UnregisterSnapshot(snapshot);
+	if (known)
+		apikey_record(&context, apikey_clock_now(), APIKEY_LOGGED, tenant_id,
+					  key_id, 0, environment_id);
+	PG_RETURN_BOOL(known);
+}
