@@ -213,6 +213,26 @@ alloc_guarded(void)
 	return key;
 }
 
+/* A stored key opened into guarded, read-only memory. */
+static unsigned char *
+open_guarded(const ApikeyStoredKey *stored)
+{
+	unsigned char *volatile key = alloc_guarded();
+
+	PG_TRY();
+	{
+		open_stored(stored, false, key);
+	}
+	PG_CATCH();
+	{
+		apikey_secret_free(key);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	apikey_secret_protect(key, true);
+	return key;
+}
+
 /* Whether a cached key was made from these stored bytes. */
 static bool
 same_stored(const ApikeyStoredKey *a, const ApikeyStoredKey *b)
@@ -235,23 +255,11 @@ cached_key(int32 keyring_id, const ApikeyStoredKey *stored)
 	if (entry != NULL && same_stored(&entry->stored, stored))
 		return entry->key;
 
-	key = alloc_guarded();
-	PG_TRY();
+	key = open_guarded(stored);
+	if (entry == NULL)
 	{
-		open_stored(stored, false, key);
-		if (entry == NULL)
-			entry = MemoryContextAllocZero(TopMemoryContext, sizeof(CachedKey));
-	}
-	PG_CATCH();
-	{
-		apikey_secret_free(key);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	apikey_secret_protect(key, true);
-
-	if (entry->key == NULL)
-	{
+		/* on failure the guarded page stays behind: 4 kB, once, out of memory */
+		entry = MemoryContextAllocZero(TopMemoryContext, sizeof(CachedKey));
 		entry->keyring_id = keyring_id;
 		entry->next = cached_keys;
 		cached_keys = entry;
@@ -350,7 +358,7 @@ store_key(const unsigned char *key, bool plain, ApikeyStoredKey *stored)
 void
 apikey_keyring_make(ApikeyStoredKey *stored)
 {
-	unsigned char *key = alloc_guarded();
+	unsigned char *volatile key = alloc_guarded();
 
 	apikey_random(key, APIKEY_DATA_KEY_LEN);
 	PG_TRY();
@@ -367,7 +375,7 @@ apikey_keyring_make(ApikeyStoredKey *stored)
 void
 apikey_keyring_rewrap(const ApikeyStoredKey *old, bool plain, ApikeyStoredKey *stored)
 {
-	unsigned char *key = alloc_guarded();
+	unsigned char *volatile key = alloc_guarded();
 
 	PG_TRY();
 	{

@@ -100,6 +100,31 @@ find_body(FunctionCallInfo fcinfo)
 	return body;
 }
 
+/* Run a prepared call as owner, for the present user as the caller. */
+static Datum
+call_as(Oid owner, FunctionCallInfo call)
+{
+	Oid			save_caller = current_caller;
+	Oid			save_user;
+	int			save_context;
+	Datum		result;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	PG_TRY();
+	{
+		current_caller = save_user;
+		SetUserIdAndSecContext(owner, save_context | SECURITY_LOCAL_USERID_CHANGE);
+		result = FunctionCallInvoke(call);
+	}
+	PG_FINALLY();
+	{
+		current_caller = save_caller;
+		SetUserIdAndSecContext(save_user, save_context);
+	}
+	PG_END_TRY();
+	return result;
+}
+
 /*
  * apikey_call runs the body of a management function for the calling role.
  * The commit of what it did is flushed to disk whatever synchronous_commit
@@ -110,9 +135,6 @@ apikey_call(PG_FUNCTION_ARGS)
 {
 	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
 	Body	   *body = fcinfo->flinfo->fn_extra;
-	Oid			save_caller = current_caller;
-	Oid			save_user;
-	int			save_context;
 	Datum		result;
 
 	apikey_require_shmem();
@@ -124,20 +146,7 @@ apikey_call(PG_FUNCTION_ARGS)
 	InitFunctionCallInfoData(*call, &body->flinfo, fcinfo->nargs,
 							 fcinfo->fncollation, NULL, fcinfo->resultinfo);
 	memcpy(call->args, fcinfo->args, sizeof(NullableDatum) * fcinfo->nargs);
-
-	GetUserIdAndSecContext(&save_user, &save_context);
-	PG_TRY();
-	{
-		current_caller = save_user;
-		SetUserIdAndSecContext(body->owner, save_context | SECURITY_LOCAL_USERID_CHANGE);
-		result = FunctionCallInvoke(call);
-	}
-	PG_FINALLY();
-	{
-		current_caller = save_caller;
-		SetUserIdAndSecContext(save_user, save_context);
-	}
-	PG_END_TRY();
+	result = call_as(body->owner, call);
 
 	ForceSyncCommit();
 	apikey_workers_needed();
