@@ -107,7 +107,7 @@ call_as(Oid owner, FunctionCallInfo call)
 	Oid			save_caller = current_caller;
 	Oid			save_user;
 	int			save_context;
-	Datum		result;
+	volatile Datum result = 0;
 
 	GetUserIdAndSecContext(&save_user, &save_context);
 	PG_TRY();
