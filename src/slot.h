@@ -23,9 +23,13 @@
  *								that drops the extension (false)
  *		creating				sessions with an uncommitted CREATE EXTENSION
  *		discard_until			session that dropped the extension; writer reads
- *		writer_idle, busy_since	see apikey_usage_push
+ *		writer_idle				set by the writer, cleared by the push that wakes it
+ *								(which also sets busy_since)
+ *		sync_wanted, flush_wanted	raised by waiting sessions, never lowered: a
+ *								session that is killed leaves nothing to undo
  *		dropped, suppressed, unknown_window		producers
- *		written, written_bytes, durable, activity, caught_up_at	the writer
+ *		written, written_bytes, commit_lsn, durable, activity, caught_up_at,
+ *		discarded				the writer
  *		tasks[]					the worker that runs the task, task_lock
  */
 #ifndef APIKEY_SLOT_H
@@ -40,6 +44,7 @@
 #include "storage/lwlock.h"
 
 #include "ring.h"
+#include "shmem.h"
 
 #define APIKEY_TASK_ERROR_MAX	256
 #define APIKEY_MAX_HOLDS		16
@@ -80,8 +85,6 @@ typedef struct ApikeySlotShared
 	pg_atomic_uint32 database;	/* Oid; 0 = free */
 	pg_atomic_uint32 wanted;	/* workers shall run */
 	pg_atomic_uint32 writer_idle;	/* the writer sleeps until it is woken */
-	pg_atomic_uint32 sync_waiters;	/* sessions that wait for the disk */
-	pg_atomic_uint32 flush_requests;	/* sessions that wait in flush_usage() */
 	pg_atomic_uint32 creating;	/* uncommitted CREATE EXTENSIONs in use */
 	pg_atomic_uint32 partitions_wanted; /* writer to housekeeper */
 	LWLock	   *task_lock;		/* constant */
@@ -95,7 +98,10 @@ typedef struct ApikeySlotShared
 
 	/* progress, positions in the ring */
 	pg_atomic_uint64 discard_until; /* older events are of a dropped extension */
+	pg_atomic_uint64 sync_wanted;	/* somebody waits for durable */
+	pg_atomic_uint64 flush_wanted;	/* somebody waits for activity */
 	pg_atomic_uint64 durable;	/* written and flushed up to here */
+	pg_atomic_uint64 commit_lsn;	/* end of the last commit record */
 	pg_atomic_uint64 activity;	/* key_activity flushed up to here */
 	pg_atomic_uint64 written;	/* events */
 	pg_atomic_uint64 discarded; /* pushed events the writer gave up */
@@ -156,6 +162,17 @@ extern int	apikey_slot_lwlocks(void);
 extern void apikey_workers_needed(void);
 
 /*
+ * apikey_slot_wait waits until *progress (durable or activity of the slot)
+ * reaches position, at most timeout_ms; ends at cancel and terminate.  False:
+ * it did not.  The caller raises sync_wanted or flush_wanted first.
+ */
+extern bool apikey_slot_wait(ApikeySlotShared *slot, pg_atomic_uint64 *progress,
+							 uint64 position, int64 timeout_ms);
+
+/* apikey_slot_raise sets an atomic position to the later of the two. */
+extern void apikey_slot_raise(pg_atomic_uint64 *position, uint64 to);
+
+/*
  * apikey_slot_mine returns the slot of the current database, NULL when it has
  * none and create is false or no slot is left.
  */
@@ -182,9 +199,10 @@ extern bool apikey_held(Oid database);
 extern bool apikey_once_a_minute(pg_atomic_uint64 *last);
 
 /*
- * The extension's life in this transaction, as dbhook.c sees it:
- * apikey_slot_created after CREATE EXTENSION, apikey_slot_transaction_end at
- * its end.
+ * The extension's life in this transaction, as dbhook.c sees it: created and
+ * dropped at the command, undropped when a savepoint took the drop back,
+ * transaction_end once.  creating_here tells whether this transaction made the
+ * extension, so that no worker can see it yet.
  */
 extern void apikey_slot_created(void);
 extern void apikey_slot_dropped(void);
