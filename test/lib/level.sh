@@ -89,3 +89,25 @@ tap_logs()
 		done
 	done < <(cat "$stage/prove.count.failed" 2>/dev/null)
 }
+
+# run_check SECONDS DIR MAKE-ARGUMENT... runs "make check" of DIR, whose last
+# line is "N passed, N failed[, N skipped]", and counts
+run_check()
+{
+	local seconds=$1 dir=$2 rc=0 line
+	shift 2
+	bounded "$seconds" make -C "$dir" --no-print-directory check "$@" >"$stage/check.out" 2>&1 || rc=$?
+	if [ "$rc" -eq 0 ]; then
+		grep -E '^[^ ]*:? ?[0-9]+ passed, ' "$stage/check.out" | sed '$d' || true
+	else
+		tail -n 200 "$stage/check.out"
+	fi
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$stage/check.out" | tail -n 1)
+	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)? ]]; then
+		count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]:-0}"
+	else
+		say "make check of $dir ended with status $rc and no totals"
+		count 0 1 0
+	fi
+	return "$rc"
+}

@@ -1,3 +1,3 @@
 # pure C, no server: test/unit
 . test/lib/level.sh
-run_unit test/unit
+run_check 580 test/unit BUILD="$stage/unit"
