@@ -73,9 +73,20 @@ apt()
 
 # Installing a server makes a cluster "main" and starts it, unless told not
 # to.  A machine that tests an extension does not want that.
+dropin=/etc/postgresql-common/createcluster.d/apikey-test.conf
+log=
+packages_cleanup()
+{
+	rm -f "$dropin" "$log"
+	# the directories belong to postgresql-common, if it got installed
+	if [ -n "$(packages_missing postgresql-common)" ]; then
+		rmdir --ignore-fail-on-non-empty "${dropin%/*}" /etc/postgresql-common 2>/dev/null || true
+	fi
+}
+
 packages_install()
 {
-	local dropin=/etc/postgresql-common/createcluster.d/apikey-test.conf log try
+	local try
 
 	export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 	unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -88,7 +99,7 @@ packages_install()
 
 	mkdir -p "${dropin%/*}"
 	log=$(mktemp)
-	trap 'rm -f "$dropin" "$log"; rmdir -p --ignore-fail-on-non-empty "${dropin%/*}" 2>/dev/null' EXIT
+	trap packages_cleanup EXIT
 	trap 'exit 130' INT TERM HUP
 	echo 'create_main_cluster = false' >"$dropin"
 	for try in 1 2 3; do
