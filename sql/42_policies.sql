@@ -1,0 +1,405 @@
+-- ---------------------------------------------------------------------------
+-- Policies: a reusable rule set; each change is a new, immutable version.
+-- The version in force at an instant is the one with the latest effective_at
+-- not after it, of equals the highest number.
+-- ---------------------------------------------------------------------------
+
+-- The names of the rules: what create_policy() and set_policy() take.
+CREATE FUNCTION apikey._rule_names() RETURNS text[]
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY['allowed_cidrs', 'denied_cidrs', 'allowed_endpoints', 'denied_endpoints', 'access_hours',
+		'required_scopes', 'max_scopes', 'default_ttl', 'max_ttl', 'idle_timeout', 'grace', 'rotate_every',
+		'overlap', 'rate_limits', 'quotas', 'max_keys_per_owner', 'priority', 'on_leak', 'on_anomaly',
+		'recoverable', 'requires_approval'];
+END
+$$;
+
+-- The rules of a policy that names none.  A test compares them with the
+-- column defaults of policy_version.
+CREATE FUNCTION apikey._default_rules() RETURNS apikey.policy_version
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rules apikey.policy_version;
+BEGIN
+	rules.allowed_cidrs := '{}';
+	rules.denied_cidrs := '{}';
+	rules.allowed_endpoints := '{}';
+	rules.denied_endpoints := '{}';
+	rules.access_hours := '{}';
+	rules.required_scopes := '{}';
+	rules.grace := '0';
+	rules.overlap := '1 day';
+	rules.rate_limits := '{}';
+	rules.quotas := '{}';
+	rules.priority := 0;
+	rules.on_leak := 'notify';
+	rules.on_anomaly := 'notify';
+	rules.recoverable := false;
+	rules.requires_approval := false;
+	RETURN rules;
+END
+$$;
+
+-- The rules of a row as an object, without the columns around them.
+CREATE FUNCTION apikey._rules_json(rules apikey.policy_version) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(rules)) e
+			WHERE e.key = ANY (apikey._rule_names()));
+END
+$$;
+
+-- Refuses rules that are malformed, contradict each other or are not
+-- supported yet, before anything is written.
+CREATE FUNCTION apikey._check_rules(rules apikey.policy_version) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	unsupported text;
+	what text;
+	value interval;
+BEGIN
+	PERFORM apikey._check_networks(rules.allowed_cidrs, 'allowed_cidrs');
+	PERFORM apikey._check_networks(rules.denied_cidrs, 'denied_cidrs');
+	PERFORM apikey._check_endpoints(rules.allowed_endpoints, 'allowed_endpoints');
+	PERFORM apikey._check_endpoints(rules.denied_endpoints, 'denied_endpoints');
+	PERFORM apikey._check_hours(rules.access_hours, 'access_hours');
+	PERFORM apikey._check_scopes(rules.required_scopes, 'required_scopes');
+	PERFORM apikey._check_scopes(rules.max_scopes, 'max_scopes');
+
+	FOR what, value IN VALUES ('default_ttl', rules.default_ttl), ('max_ttl', rules.max_ttl),
+							  ('idle_timeout', rules.idle_timeout) LOOP
+		PERFORM apikey._check_interval(value, what);
+		IF value <= interval '0' THEN
+			RAISE invalid_parameter_value USING MESSAGE = format('%s must be positive', what);
+		END IF;
+	END LOOP;
+	FOR what, value IN VALUES ('grace', rules.grace), ('overlap', rules.overlap) LOOP
+		PERFORM apikey._check_interval(value, what);
+		IF value < interval '0' THEN
+			RAISE invalid_parameter_value USING MESSAGE = format('%s must not be negative', what);
+		END IF;
+	END LOOP;
+	IF rules.default_ttl > rules.max_ttl THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'default_ttl must not be longer than max_ttl',
+			DETAIL = format('default_ttl is %s, max_ttl is %s.', rules.default_ttl, rules.max_ttl);
+	END IF;
+	IF rules.max_keys_per_owner < 0 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'max_keys_per_owner must not be negative';
+	END IF;
+	IF rules.on_leak <> ALL ('{notify,suspend,revoke}') OR rules.on_anomaly <> ALL ('{notify,suspend,revoke}') THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'invalid reaction to a leak or an anomaly',
+			DETAIL = 'on_leak and on_anomaly are "notify", "suspend" or "revoke".';
+	END IF;
+
+	-- A rule that nothing enforces yet is refused, not silently ignored.
+	unsupported := CASE
+		WHEN cardinality(rules.rate_limits) > 0 THEN 'rate_limits'
+		WHEN cardinality(rules.quotas) > 0 THEN 'quotas'
+		WHEN rules.rotate_every IS NOT NULL THEN 'rotate_every'
+		WHEN rules.priority <> 0 THEN 'priority'
+		WHEN rules.on_leak <> 'notify' THEN 'on_leak'
+		WHEN rules.on_anomaly <> 'notify' THEN 'on_anomaly'
+		WHEN rules.recoverable THEN 'recoverable'
+		WHEN rules.requires_approval THEN 'requires_approval'
+	END;
+	IF unsupported IS NOT NULL THEN
+		RAISE feature_not_supported USING
+			MESSAGE = format('policy rule "%s" is not supported yet', unsupported),
+			HINT = 'Leave it at its default.';
+	END IF;
+END
+$$;
+
+-- Stores the row of a new version.
+CREATE FUNCTION apikey._add_policy_version(rules apikey.policy_version) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO apikey.policy_version SELECT rules.*;
+END
+$$;
+
+-- The policy of that name: the tenant's own, else the nearest ancestor's.
+CREATE FUNCTION apikey._policy_id(tenant_id bigint, name text) RETURNS bigint
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	id bigint;
+BEGIN
+	SELECT p.policy_id INTO id
+	FROM apikey._tenant_chain(_policy_id.tenant_id) c
+		JOIN apikey.policy p ON p.tenant_id = c.tenant_id
+	WHERE p.name = _policy_id.name
+	ORDER BY c.depth LIMIT 1;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(name));
+	END IF;
+	RETURN id;
+END
+$$;
+
+-- The version in force at an instant; NULL for a NULL policy.
+CREATE FUNCTION apikey._rules_in_force(policy_id bigint, at timestamptz) RETURNS apikey.policy_version
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rules apikey.policy_version;
+BEGIN
+	SELECT * INTO rules FROM apikey.policy_version v
+		WHERE v.policy_id = _rules_in_force.policy_id AND v.effective_at <= _rules_in_force.at
+		ORDER BY v.effective_at DESC, v.version DESC LIMIT 1;
+	IF NOT FOUND THEN
+		-- the clock was set back: the first rules are better than none
+		SELECT * INTO rules FROM apikey.policy_version v
+			WHERE v.policy_id = _rules_in_force.policy_id
+			ORDER BY v.effective_at, v.version LIMIT 1;
+	END IF;
+	RETURN rules;
+END
+$$;
+
+CREATE FUNCTION apikey.create_policy(
+	tenant text,
+	name text,
+	description text DEFAULT NULL,
+	allowed_cidrs cidr[] DEFAULT NULL,
+	denied_cidrs cidr[] DEFAULT NULL,
+	allowed_endpoints text[] DEFAULT NULL,
+	denied_endpoints text[] DEFAULT NULL,
+	access_hours text[] DEFAULT NULL,
+	required_scopes text[] DEFAULT NULL,
+	max_scopes text[] DEFAULT NULL,
+	default_ttl interval DEFAULT NULL,
+	max_ttl interval DEFAULT NULL,
+	idle_timeout interval DEFAULT NULL,
+	grace interval DEFAULT NULL,
+	rotate_every interval DEFAULT NULL,
+	overlap interval DEFAULT NULL,
+	rate_limits apikey.rate_limit[] DEFAULT NULL,
+	quotas apikey.quota[] DEFAULT NULL,
+	max_keys_per_owner integer DEFAULT NULL,
+	priority integer DEFAULT NULL,
+	on_leak text DEFAULT NULL,
+	on_anomaly text DEFAULT NULL,
+	recoverable boolean DEFAULT NULL,
+	requires_approval boolean DEFAULT NULL,
+	note text DEFAULT NULL,
+	idempotency_key text DEFAULT NULL
+) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._create_policy(
+	tenant text,
+	name text,
+	description text,
+	allowed_cidrs cidr[],
+	denied_cidrs cidr[],
+	allowed_endpoints text[],
+	denied_endpoints text[],
+	access_hours text[],
+	required_scopes text[],
+	max_scopes text[],
+	default_ttl interval,
+	max_ttl interval,
+	idle_timeout interval,
+	grace interval,
+	rotate_every interval,
+	overlap interval,
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[],
+	max_keys_per_owner integer,
+	priority integer,
+	on_leak text,
+	on_anomaly text,
+	recoverable boolean,
+	requires_approval boolean,
+	note text,
+	idempotency_key text
+) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $$
+DECLARE
+	tid bigint := apikey._tenant_id(tenant, 'admin');
+	given jsonb := jsonb_strip_nulls(jsonb_build_object(
+		'allowed_cidrs', allowed_cidrs, 'denied_cidrs', denied_cidrs,
+		'allowed_endpoints', allowed_endpoints, 'denied_endpoints', denied_endpoints,
+		'access_hours', access_hours, 'required_scopes', required_scopes, 'max_scopes', max_scopes,
+		'default_ttl', default_ttl, 'max_ttl', max_ttl, 'idle_timeout', idle_timeout,
+		'grace', grace, 'rotate_every', rotate_every, 'overlap', overlap,
+		'rate_limits', rate_limits, 'quotas', quotas,
+		'max_keys_per_owner', max_keys_per_owner, 'priority', priority,
+		'on_leak', on_leak, 'on_anomaly', on_anomaly,
+		'recoverable', recoverable, 'requires_approval', requires_approval));
+	request jsonb := jsonb_build_object('name', name, 'description', description, 'note', note, 'rules', given);
+	rules apikey.policy_version;
+	new_id bigint;
+BEGIN
+	PERFORM apikey._require(name, 'name');
+	PERFORM apikey._check_text(name, 'name', 200);
+	PERFORM apikey._check_text(description, 'description', 500);
+	PERFORM apikey._check_text(note, 'note', 1000);
+	PERFORM apikey._check_text(idempotency_key, 'idempotency_key', 200);
+	rules := jsonb_populate_record(apikey._default_rules(), given);
+	PERFORM apikey._check_rules(rules);
+
+	INSERT INTO apikey.policy AS p (tenant_id, name, description, created_at)
+	VALUES (tid, _create_policy.name, _create_policy.description, apikey._now())
+	ON CONFLICT DO NOTHING
+	RETURNING p.policy_id INTO new_id;
+	IF new_id IS NULL THEN
+		SELECT p.policy_id INTO new_id FROM apikey.policy p
+			WHERE p.tenant_id = tid AND p.name = _create_policy.name;
+		PERFORM apikey._require_repeated('policy.create', 'policy:' || new_id, idempotency_key, request,
+										 format('policy "%s"', apikey._shown(name)));
+		RETURN new_id;
+	END IF;
+
+	rules.policy_id := new_id;
+	rules.version := 1;
+	rules.tenant_id := tid;
+	rules.effective_at := apikey._now();
+	rules.author := apikey._caller_name();
+	rules.note := note;
+	rules.created_at := rules.effective_at;
+	PERFORM apikey._add_policy_version(rules);
+	PERFORM apikey._audit_create(tid, 'policy.create', 'policy:' || new_id, idempotency_key, request);
+	PERFORM apikey._event(tid, 'policy.create', NULL, jsonb_build_object('policy_id', new_id, 'name', name));
+	RETURN new_id;
+END
+$$;
+
+-- A new version: the rules in force when it takes effect, with changes.  A
+-- version that is scheduled for later stays scheduled.
+CREATE FUNCTION apikey.set_policy(
+	tenant text,
+	policy text,
+	allowed_cidrs cidr[] DEFAULT NULL,
+	denied_cidrs cidr[] DEFAULT NULL,
+	allowed_endpoints text[] DEFAULT NULL,
+	denied_endpoints text[] DEFAULT NULL,
+	access_hours text[] DEFAULT NULL,
+	required_scopes text[] DEFAULT NULL,
+	max_scopes text[] DEFAULT NULL,
+	default_ttl interval DEFAULT NULL,
+	max_ttl interval DEFAULT NULL,
+	idle_timeout interval DEFAULT NULL,
+	grace interval DEFAULT NULL,
+	rotate_every interval DEFAULT NULL,
+	overlap interval DEFAULT NULL,
+	rate_limits apikey.rate_limit[] DEFAULT NULL,
+	quotas apikey.quota[] DEFAULT NULL,
+	max_keys_per_owner integer DEFAULT NULL,
+	priority integer DEFAULT NULL,
+	on_leak text DEFAULT NULL,
+	on_anomaly text DEFAULT NULL,
+	recoverable boolean DEFAULT NULL,
+	requires_approval boolean DEFAULT NULL,
+	clear text[] DEFAULT NULL,
+	note text DEFAULT NULL,
+	effective_at timestamptz DEFAULT NULL
+) RETURNS integer
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._set_policy(
+	tenant text,
+	policy text,
+	allowed_cidrs cidr[],
+	denied_cidrs cidr[],
+	allowed_endpoints text[],
+	denied_endpoints text[],
+	access_hours text[],
+	required_scopes text[],
+	max_scopes text[],
+	default_ttl interval,
+	max_ttl interval,
+	idle_timeout interval,
+	grace interval,
+	rotate_every interval,
+	overlap interval,
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[],
+	max_keys_per_owner integer,
+	priority integer,
+	on_leak text,
+	on_anomaly text,
+	recoverable boolean,
+	requires_approval boolean,
+	clear text[],
+	note text,
+	effective_at timestamptz
+) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $$
+DECLARE
+	tid bigint := apikey._tenant_id(tenant, 'admin');
+	given jsonb := jsonb_strip_nulls(jsonb_build_object(
+		'allowed_cidrs', allowed_cidrs, 'denied_cidrs', denied_cidrs,
+		'allowed_endpoints', allowed_endpoints, 'denied_endpoints', denied_endpoints,
+		'access_hours', access_hours, 'required_scopes', required_scopes, 'max_scopes', max_scopes,
+		'default_ttl', default_ttl, 'max_ttl', max_ttl, 'idle_timeout', idle_timeout,
+		'grace', grace, 'rotate_every', rotate_every, 'overlap', overlap,
+		'rate_limits', rate_limits, 'quotas', quotas,
+		'max_keys_per_owner', max_keys_per_owner, 'priority', priority,
+		'on_leak', on_leak, 'on_anomaly', on_anomaly,
+		'recoverable', recoverable, 'requires_approval', requires_approval));
+	now timestamptz;
+	starts timestamptz;
+	head apikey.policy;
+	base apikey.policy_version;
+	rules apikey.policy_version;
+	was jsonb;
+	becomes jsonb;
+BEGIN
+	PERFORM apikey._require(policy, 'policy');
+	PERFORM apikey._check_text(note, 'note', 1000);
+	PERFORM apikey._check_clear(clear, apikey._rule_names());
+	IF EXISTS (SELECT FROM unnest(clear) c WHERE given ? c) THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a rule cannot be both set and cleared';
+	END IF;
+
+	-- one change at a time; create_key() holds the row against changes, too
+	UPDATE apikey.policy p SET latest_version = p.latest_version + 1
+		WHERE p.tenant_id = tid AND p.name = _set_policy.policy RETURNING * INTO head;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(policy));
+	END IF;
+	now := apikey._now();
+	starts := coalesce(effective_at, now);
+	IF starts < now OR NOT isfinite(starts) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'effective_at must not be in the past',
+			DETAIL = 'A version takes effect now or at a later time; history does not change.';
+	END IF;
+
+	base := apikey._rules_in_force(head.policy_id, starts);
+	was := apikey._rules_json(base);
+	becomes := was || given
+		|| coalesce((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(apikey._rules_json(apikey._default_rules())) e
+					 WHERE e.key = ANY (clear)), '{}');
+	rules := jsonb_populate_record(base, becomes);
+	PERFORM apikey._check_rules(rules);
+
+	rules.policy_id := head.policy_id;
+	rules.version := head.latest_version;
+	rules.tenant_id := tid;
+	rules.effective_at := starts;
+	rules.author := apikey._caller_name();
+	rules.note := note;
+	rules.created_at := now;
+	PERFORM apikey._add_policy_version(rules);
+	PERFORM apikey._audit(tid, 'policy.set', 'policy:' || head.policy_id,
+		jsonb_build_object('version', base.version, 'rules', apikey._changes(was, becomes)),
+		jsonb_strip_nulls(jsonb_build_object('version', rules.version, 'effective_at', starts, 'note', note))
+			|| jsonb_build_object('rules', apikey._changes(becomes, was)));
+	PERFORM apikey._event(tid, 'policy.set', NULL, jsonb_build_object(
+		'policy_id', head.policy_id, 'name', policy, 'version', rules.version, 'effective_at', starts));
+	RETURN rules.version;
+END
+$$;

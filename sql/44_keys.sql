@@ -1,0 +1,988 @@
+-- ---------------------------------------------------------------------------
+-- Making keys, changing and listing them.
+--
+-- A key on its way is a row of apikey.api_key that is not stored yet:
+--
+--   _plan_key     arguments -> row: who may, what they name, is it well-formed
+--   _admit_keys   locks, limits, expiry, bounds of policy and parent
+--   _insert_keys  stores n copies of the row, each with a secret and the roles
+--
+-- update_key() and the functions of 46_lifecycle.sql use the same checks.
+-- ---------------------------------------------------------------------------
+
+CREATE TYPE apikey.new_key AS (
+	key_id		bigint,
+	secret_id	bigint,
+	key			text,
+	sealed		bytea,
+	hint		text,
+	expires_at	timestamptz
+);
+
+-- --- data key --------------------------------------------------------------
+
+-- The active data key; the first call in a database makes it.
+CREATE FUNCTION apikey._ensure_data_key() RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	id integer;
+BEGIN
+	SELECT k.keyring_id INTO id FROM apikey.keyring k WHERE k.active ORDER BY k.keyring_id DESC LIMIT 1;
+	IF FOUND THEN
+		RETURN id;
+	END IF;
+	PERFORM apikey._lock('keyring');
+	SELECT k.keyring_id INTO id FROM apikey.keyring k WHERE k.active ORDER BY k.keyring_id DESC LIMIT 1;
+	IF FOUND THEN
+		RETURN id;
+	END IF;
+	-- Under REPEATABLE READ another session's new key may be out of sight;
+	-- ON CONFLICT makes that a serialization failure.
+	INSERT INTO apikey.keyring AS k (keyring_id, wrapped, material, master_id, created_at)
+	SELECT (SELECT coalesce(max(o.keyring_id), 0) + 1 FROM apikey.keyring o),
+		   d.wrapped, d.material, d.master_id, apikey._now()
+	FROM apikey._make_data_key() AS d (wrapped, material, master_id)
+	ON CONFLICT DO NOTHING
+	RETURNING k.keyring_id INTO id;
+	PERFORM apikey._audit(NULL, 'keyring.create', 'keyring:' || id, NULL,
+		(SELECT jsonb_build_object('wrapped', k.wrapped) FROM apikey.keyring k WHERE k.keyring_id = id));
+	RETURN id;
+END
+$$;
+
+-- Stores every data key under the configured master key, or in the clear.
+CREATE FUNCTION apikey.rewrap_keyring(plain boolean DEFAULT false) RETURNS integer
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._rewrap_keyring(plain boolean) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	was apikey.keyring;
+	becomes record;
+	done integer := 0;
+BEGIN
+	PERFORM apikey._require_all_tenants('re-wrap the keyring');
+	PERFORM apikey._require(plain, 'plain');
+	FOR was IN SELECT * FROM apikey.keyring k ORDER BY k.keyring_id FOR UPDATE LOOP
+		SELECT * INTO becomes
+			FROM apikey._rewrap(was.wrapped, was.material, was.master_id, plain) AS r (wrapped, material, master_id);
+		UPDATE apikey.keyring k
+			SET wrapped = becomes.wrapped, material = becomes.material, master_id = becomes.master_id
+			WHERE k.keyring_id = was.keyring_id;
+		PERFORM apikey._audit(NULL, 'keyring.rewrap', 'keyring:' || was.keyring_id,
+							  jsonb_build_object('wrapped', was.wrapped), jsonb_build_object('wrapped', becomes.wrapped));
+		done := done + 1;
+	END LOOP;
+	IF done > 0 THEN
+		PERFORM apikey._event(NULL, 'keyring.rewrap', NULL, jsonb_build_object('keys', done));
+	END IF;
+	RETURN done;
+END
+$$;
+
+-- --- the state of a key ----------------------------------------------------
+
+CREATE FUNCTION apikey._key_infos(key_ids bigint[]) RETURNS SETOF apikey.key_info
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT k.key_id, apikey._path(k.tenant_id), e.name, p.name, k.parent_key_id, k.owner, k.name, k.description,
+		   k.status, k.scopes,
+		   ARRAY(SELECT r.name FROM apikey.key_role kr JOIN apikey.role r ON r.role_id = kr.role_id
+				 WHERE kr.key_id = k.key_id ORDER BY r.name),
+		   k.tags, k.metadata, k.cidrs, k.endpoints, k.not_before, k.expires_at, k.revoke_at, k.revoked_at,
+		   k.revoke_reason, k.created_at, k.created_by, a.last_used_at,
+		   ARRAY(SELECT s.hint FROM apikey.key_secret s WHERE s.key_id = k.key_id ORDER BY s.secret_id)
+	FROM apikey.api_key k
+		JOIN apikey.environment e ON e.environment_id = k.environment_id
+		LEFT JOIN apikey.policy p ON p.policy_id = k.policy_id
+		LEFT JOIN apikey.key_activity a ON a.key_id = k.key_id
+	WHERE k.key_id = ANY (key_ids)
+	ORDER BY k.key_id;
+END
+$$;
+
+CREATE FUNCTION apikey._key_info(key_id bigint) RETURNS apikey.key_info
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	info apikey.key_info;
+BEGIN
+	SELECT * INTO info FROM apikey._key_infos(ARRAY[key_id]);
+	RETURN info;
+END
+$$;
+
+-- The key of that id, if the caller has a class of rights on its tenant.
+CREATE FUNCTION apikey._find_key(key_id bigint, class text) RETURNS apikey.api_key
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	k apikey.api_key;
+BEGIN
+	PERFORM apikey._require(key_id, 'key_id');
+	SELECT * INTO k FROM apikey.api_key t WHERE t.key_id = _find_key.key_id;
+	PERFORM apikey._require_access(class, k.tenant_id, format('key %s', key_id));
+	RETURN k;
+END
+$$;
+
+-- Locks a key that _find_key() returned against other changes; rights first,
+-- so that a stranger cannot hold up a tenant.  The policy is locked before the
+-- key and must still be the key's.
+CREATE FUNCTION apikey._lock_key(seen apikey.api_key) RETURNS apikey.api_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	k apikey.api_key;
+BEGIN
+	SELECT * INTO k FROM apikey.api_key t WHERE t.key_id = seen.key_id FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('key %s does not exist', seen.key_id);
+	END IF;
+	IF k.policy_id IS DISTINCT FROM seen.policy_id THEN
+		RAISE serialization_failure USING
+			MESSAGE = format('key %s was given another policy at the same time', k.key_id),
+			HINT = 'Try again.';
+	END IF;
+	RETURN k;
+END
+$$;
+
+-- Locks the key and makes its row differ from what any other transaction
+-- sees.  A plain lock leaves no trace, so a REPEATABLE READ transaction with
+-- an older snapshot would go on without the secret or child that was added
+-- beside the row; this way it fails to serialize.
+CREATE FUNCTION apikey._touch_key(key_id bigint) RETURNS apikey.api_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	k apikey.api_key;
+BEGIN
+	UPDATE apikey.api_key t SET status = t.status WHERE t.key_id = _touch_key.key_id RETURNING * INTO k;
+	RETURN k;
+END
+$$;
+
+CREATE FUNCTION apikey._require_not_revoked(k apikey.api_key) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF k.status = 'revoked' OR k.revoke_at <= apikey._now() THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('key %s is revoked', k.key_id),
+			HINT = 'restore_key() undoes a revocation.';
+	END IF;
+END
+$$;
+
+-- What an audit row keeps of a key.
+CREATE FUNCTION apikey._key_json(k apikey.api_key, role_ids bigint[]) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN jsonb_strip_nulls(to_jsonb(k) || jsonb_build_object('role_ids', to_jsonb(role_ids)))
+		- '{key_id,tenant_id,rate_limits,quotas,created_at,created_by}'::text[];
+END
+$$;
+
+-- --- checks of a key on its way --------------------------------------------
+
+CREATE FUNCTION apikey._check_key(k apikey.api_key) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM apikey._check_text(k.name, 'name', 500);
+	PERFORM apikey._check_text(k.owner, 'owner', 500);
+	PERFORM apikey._check_text(k.description, 'description', 500);
+	PERFORM apikey._check_text(k.idempotency_key, 'idempotency_key', 200);
+	PERFORM apikey._check_scopes(k.scopes, 'scopes');
+	PERFORM apikey._check_endpoints(k.endpoints, 'endpoints');
+	PERFORM apikey._check_networks(k.cidrs, 'cidrs');
+	PERFORM apikey._check_list(k.tags, 'tags', 64);
+	IF EXISTS (SELECT FROM unnest(k.tags) t WHERE octet_length(t) NOT BETWEEN 1 AND 256) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'invalid length of a tag',
+			DETAIL = 'It must be 1 to 256 bytes long.';
+	END IF;
+	PERFORM apikey._check_json(k.metadata, 'metadata');
+	IF NOT isfinite(k.not_before) THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'not_before must be a finite time';
+	END IF;
+	IF k.not_before >= k.expires_at THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'not_before must be before the expiry of the key';
+	END IF;
+END
+$$;
+
+-- Role names to ids, of one tenant.
+CREATE FUNCTION apikey._role_ids(tenant_id bigint, roles text[]) RETURNS bigint[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	role_name text;
+	id bigint;
+	ids bigint[] := '{}';
+BEGIN
+	PERFORM apikey._check_list(roles, 'roles', 64);
+	FOREACH role_name IN ARRAY coalesce(roles, '{}') LOOP
+		SELECT r.role_id INTO id FROM apikey.role r
+			WHERE r.tenant_id = _role_ids.tenant_id AND r.name = role_name;
+		IF NOT FOUND THEN
+			RAISE undefined_object USING MESSAGE = format('role "%s" does not exist', apikey._shown(role_name));
+		END IF;
+		IF NOT id = ANY (ids) THEN
+			ids := ids || id;
+		END IF;
+	END LOOP;
+	RETURN ids;
+END
+$$;
+
+-- Own scopes and those of roles.
+CREATE FUNCTION apikey._held_scopes(scopes text[], role_ids bigint[]) RETURNS text[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN scopes || ARRAY(SELECT s FROM apikey.role r CROSS JOIN LATERAL unnest(r.scopes) s
+						   WHERE r.role_id = ANY (role_ids));
+END
+$$;
+
+CREATE FUNCTION apikey._key_role_ids(key_id bigint) RETURNS bigint[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(SELECT kr.role_id FROM apikey.key_role kr WHERE kr.key_id = _key_role_ids.key_id ORDER BY kr.role_id);
+END
+$$;
+
+-- Locks the tenants whose limits a new key counts against, root first, by
+-- changing them: creators queue up, and a REPEATABLE READ creator with an
+-- older snapshot fails to serialize instead of counting old rows.
+CREATE FUNCTION apikey._lock_limits(tenant_id bigint, own boolean) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	id bigint;
+BEGIN
+	FOR id IN SELECT c.tenant_id FROM apikey._tenant_chain(_lock_limits.tenant_id) c ORDER BY c.depth DESC LOOP
+		UPDATE apikey.tenant t SET generation = t.generation + 1
+			WHERE t.tenant_id = id AND (t.max_keys IS NOT NULL OR (own AND t.tenant_id = _lock_limits.tenant_id));
+	END LOOP;
+END
+$$;
+
+-- Room for n more keys under max_keys of the tenant and its ancestors, whose
+-- rows _lock_limits() holds.  A limit counts what is not revoked in the
+-- tenant and below.
+CREATE FUNCTION apikey._check_max_keys(tenant_id bigint, n bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	limited record;
+	present bigint;
+BEGIN
+	FOR limited IN
+		SELECT t.tenant_id, t.max_keys FROM apikey._tenant_chain(_check_max_keys.tenant_id) c
+			JOIN apikey.tenant t ON t.tenant_id = c.tenant_id
+		WHERE t.max_keys IS NOT NULL ORDER BY c.depth
+	LOOP
+		WITH RECURSIVE tree AS (
+			SELECT limited.tenant_id AS id
+			UNION
+			SELECT t.tenant_id FROM tree JOIN apikey.tenant t ON coalesce(t.parent_id, 0) = tree.id
+		)
+		SELECT count(*) INTO present
+		FROM tree JOIN apikey.api_key k ON k.tenant_id = tree.id
+		WHERE k.status <> 'revoked';
+		IF present + n > limited.max_keys THEN
+			-- an ancestor's figures are not the caller's to know
+			RAISE SQLSTATE 'AK001' USING
+				MESSAGE = 'limit on the number of keys reached',
+				DETAIL = CASE WHEN apikey._may('any', limited.tenant_id)
+					THEN format('Tenant "%s" may have %s keys that are not revoked, counting those of its sub-tenants; it has %s.',
+								apikey._path(limited.tenant_id), limited.max_keys, present)
+					ELSE 'A tenant above this one has no room for more keys.' END,
+				HINT = 'Revoke keys that are not needed, or raise max_keys.';
+		END IF;
+	END LOOP;
+END
+$$;
+
+-- Room for n more keys of one owner under a policy.  Keys without an owner
+-- count as those of one owner.
+CREATE FUNCTION apikey._check_owner_keys(k apikey.api_key, most integer, n bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	present bigint;
+BEGIN
+	IF most IS NULL THEN
+		RETURN;
+	END IF;
+	-- two branches, so that the index on (tenant_id, owner) serves both
+	IF k.owner IS NULL THEN
+		SELECT count(*) INTO present FROM apikey.api_key o
+			WHERE o.tenant_id = k.tenant_id AND o.owner IS NULL AND o.policy_id = k.policy_id
+				AND o.status <> 'revoked' AND o.key_id IS DISTINCT FROM k.key_id;
+	ELSE
+		SELECT count(*) INTO present FROM apikey.api_key o
+			WHERE o.tenant_id = k.tenant_id AND o.owner = k.owner AND o.policy_id = k.policy_id
+				AND o.status <> 'revoked' AND o.key_id IS DISTINCT FROM k.key_id;
+	END IF;
+	IF present + n > most THEN
+		RAISE SQLSTATE 'AK001' USING
+			MESSAGE = 'limit on the number of keys per owner reached',
+			DETAIL = format('The policy allows an owner %s keys that are not revoked; this one has %s.', most, present),
+			HINT = 'Revoke keys that are not needed, or raise max_keys_per_owner.';
+	END IF;
+END
+$$;
+
+-- Holds a policy as it is and returns its rules.
+CREATE FUNCTION apikey._share_policy(policy_id bigint) RETURNS apikey.policy_version
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM FROM apikey.policy p WHERE p.policy_id = _share_policy.policy_id FOR SHARE;
+	RETURN apikey._rules_in_force(policy_id, apikey._now());
+END
+$$;
+
+-- The same for a key that will count against limits: locks the tenants that
+-- set them first, as the lock order wants.
+CREATE FUNCTION apikey._lock_policy(tenant_id bigint, policy_id bigint) RETURNS apikey.policy_version
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rules apikey.policy_version := apikey._rules_in_force(policy_id, apikey._now());
+	locked_own boolean := rules.max_keys_per_owner IS NOT NULL;
+BEGIN
+	PERFORM apikey._lock_limits(tenant_id, locked_own);
+	rules := apikey._share_policy(policy_id);
+	IF rules.max_keys_per_owner IS NOT NULL AND NOT locked_own THEN
+		-- the rule came in between: out of order, but a deadlock is detected
+		PERFORM apikey._lock_limits(tenant_id, true);
+	END IF;
+	RETURN rules;
+END
+$$;
+
+-- When a key ends: what was asked for, else the policy's default, within its
+-- maximum and the parent's end.  'infinity' asks for no end.
+CREATE FUNCTION apikey._expiry(expires_at timestamptz, ttl interval, rules apikey.policy_version, parent_end timestamptz)
+	RETURNS timestamptz
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	now timestamptz := apikey._now();
+	latest timestamptz := now + rules.max_ttl;
+	wanted timestamptz := expires_at;
+BEGIN
+	IF ttl IS NOT NULL THEN
+		IF expires_at IS NOT NULL THEN
+			RAISE invalid_parameter_value USING MESSAGE = 'expires_at and ttl cannot both be given';
+		END IF;
+		PERFORM apikey._check_interval(ttl, 'ttl');
+		IF ttl <= interval '0' OR now + ttl <= now THEN
+			RAISE invalid_parameter_value USING MESSAGE = 'ttl must be positive';
+		END IF;
+		wanted := now + ttl;
+	ELSIF expires_at IS NULL THEN
+		wanted := coalesce(now + rules.default_ttl, latest, 'infinity');
+		wanted := least(wanted, latest, parent_end);
+	ELSIF expires_at <= now THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'expires_at must not be in the past',
+			HINT = 'revoke_key() ends a key at once.';
+	END IF;
+	IF wanted > latest THEN
+		RAISE SQLSTATE 'AK002' USING
+			MESSAGE = 'expiry is beyond the maximum of the policy',
+			DETAIL = format('Keys of the policy live at most %s.', rules.max_ttl);
+	END IF;
+	IF wanted > parent_end THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'expiry is after that of the parent key',
+			DETAIL = format('The parent key expires at %s.', parent_end);
+	END IF;
+	RETURN nullif(wanted, 'infinity');
+END
+$$;
+
+-- The parent of a key, held as it is.  Its row is changed, because the
+-- cascade of a concurrent revocation must either see the child or fail.
+CREATE FUNCTION apikey._lock_parent(k apikey.api_key) RETURNS apikey.api_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	parent apikey.api_key;
+BEGIN
+	IF k.parent_key_id IS NULL THEN
+		RETURN NULL;
+	END IF;
+	parent := apikey._touch_key(k.parent_key_id);
+	IF parent.key_id IS NULL THEN
+		RAISE undefined_object USING MESSAGE = format('key %s does not exist', k.parent_key_id);
+	END IF;
+	PERFORM apikey._require_not_revoked(parent);
+	RETURN parent;
+END
+$$;
+
+-- What a key asks for lies within its policy and its parent.  Both are judged
+-- again at each verification; this tells the mistake when it is made.
+CREATE FUNCTION apikey._check_bounds(k apikey.api_key, role_ids bigint[], rules apikey.policy_version, parent apikey.api_key)
+	RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	item text;
+	bounds text[];
+BEGIN
+	IF NOT apikey._scopes_touch(k.scopes, rules.max_scopes) THEN
+		FOREACH item IN ARRAY k.scopes LOOP
+			IF NOT apikey._scopes_touch(ARRAY[item], rules.max_scopes) THEN
+				RAISE invalid_parameter_value USING
+					MESSAGE = format('scope "%s" is outside the policy', apikey._shown(item)),
+					DETAIL = 'max_scopes of the policy covers no part of it.';
+			END IF;
+		END LOOP;
+	END IF;
+	IF parent.key_id IS NULL THEN
+		RETURN;
+	END IF;
+
+	bounds := apikey._held_scopes(parent.scopes, apikey._key_role_ids(parent.key_id));
+	FOREACH item IN ARRAY apikey._held_scopes(k.scopes, role_ids) LOOP
+		IF NOT apikey._scopes_within(ARRAY[item], bounds) THEN
+			RAISE invalid_parameter_value USING
+				MESSAGE = format('scope "%s" is outside the parent key', apikey._shown(item)),
+				DETAIL = format('Key %s does not hold it.', parent.key_id);
+		END IF;
+	END LOOP;
+	IF cardinality(parent.cidrs) > 0 AND NOT apikey._cidrs_within(k.cidrs, parent.cidrs) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'cidrs are outside the parent key',
+			DETAIL = format('Key %s is bound to other networks.', parent.key_id);
+	END IF;
+	IF cardinality(parent.endpoints) > 0 THEN
+		FOREACH item IN ARRAY k.endpoints LOOP
+			IF NOT item = ANY (parent.endpoints) THEN
+				RAISE invalid_parameter_value USING
+					MESSAGE = format('endpoint rule "%s" is outside the parent key', apikey._shown(item)),
+					DETAIL = format('It must be one of the rules of key %s, letter by letter.', parent.key_id);
+			END IF;
+		END LOOP;
+	END IF;
+END
+$$;
+
+-- The number of keys from this one up to the root of its tree.
+CREATE FUNCTION apikey._key_depth(key_id bigint) RETURNS integer
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		WITH RECURSIVE chain AS (
+			SELECT k.parent_key_id, 1 AS depth FROM apikey.api_key k WHERE k.key_id = _key_depth.key_id
+			UNION ALL
+			SELECT k.parent_key_id, c.depth + 1 FROM chain c JOIN apikey.api_key k ON k.key_id = c.parent_key_id
+			WHERE c.depth < 100
+		)
+		SELECT max(c.depth) FROM chain c);
+END
+$$;
+
+-- --- making keys -----------------------------------------------------------
+
+CREATE FUNCTION apikey._plan_key(
+	tenant text,
+	environment text,
+	name text,
+	owner text,
+	scopes text[],
+	policy text,
+	metadata jsonb,
+	tags text[],
+	cidrs cidr[],
+	endpoints text[],
+	parent_key_id bigint,
+	idempotency_key text,
+	not_before timestamptz,
+	description text
+) RETURNS apikey.api_key
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	k apikey.api_key;
+	env apikey.environment;
+	parent apikey.api_key;
+BEGIN
+	k.tenant_id := apikey._tenant_id(tenant, 'keys');
+	env := apikey._environment(k.tenant_id, environment);
+	k.environment_id := env.environment_id;
+	k.policy_id := CASE WHEN policy IS NULL THEN env.default_policy_id ELSE apikey._policy_id(k.tenant_id, policy) END;
+	IF parent_key_id IS NOT NULL THEN
+		parent := apikey._find_key(parent_key_id, 'keys');
+		IF parent.tenant_id <> k.tenant_id THEN
+			RAISE invalid_parameter_value USING
+				MESSAGE = format('key %s belongs to another tenant', parent_key_id),
+				DETAIL = 'A child key has the tenant of its parent.';
+		END IF;
+		IF apikey._key_depth(parent_key_id) >= 16 THEN
+			RAISE program_limit_exceeded USING
+				MESSAGE = 'key tree is too deep',
+				DETAIL = 'A key may have at most 15 ancestors.';
+		END IF;
+		k.parent_key_id := parent_key_id;
+	END IF;
+	k.status := 'active';
+	k.owner := owner;
+	k.name := name;
+	k.description := description;
+	k.scopes := coalesce(scopes, '{}');
+	k.tags := coalesce(tags, '{}');
+	k.metadata := metadata;
+	k.cidrs := coalesce(cidrs, '{}');
+	k.endpoints := coalesce(endpoints, '{}');
+	k.rate_limits := '{}';
+	k.quotas := '{}';
+	k.not_before := not_before;
+	k.idempotency_key := idempotency_key;
+	PERFORM apikey._check_key(k);
+	RETURN k;
+END
+$$;
+
+CREATE FUNCTION apikey._check_secret(bytes integer, seal_to bytea) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF bytes NOT BETWEEN 16 AND 64 THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'bytes must be between 16 and 64',
+			DETAIL = 'A key holds 128 to 512 random bits.';
+	END IF;
+	IF octet_length(seal_to) <> 32 THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'seal_to is not an X25519 public key',
+			DETAIL = 'A public key has 32 bytes.';
+	END IF;
+END
+$$;
+
+-- Locks, limits and bounds for n keys like this one; returns it with its end.
+CREATE FUNCTION apikey._admit_keys(k apikey.api_key, role_ids bigint[], n integer, expires_at timestamptz, ttl interval)
+	RETURNS apikey.api_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rules apikey.policy_version := apikey._lock_policy(k.tenant_id, k.policy_id);
+	parent apikey.api_key := apikey._lock_parent(k);
+BEGIN
+	k.expires_at := apikey._expiry(expires_at, ttl, rules, parent.expires_at);
+	-- a revocation that is scheduled for the parent takes the child along
+	k.revoke_at := parent.revoke_at;
+	k.created_at := apikey._now();
+	k.created_by := apikey._caller_name();
+	PERFORM apikey._check_key(k);
+	PERFORM apikey._check_bounds(k, role_ids, rules, parent);
+	PERFORM apikey._check_max_keys(k.tenant_id, n);
+	PERFORM apikey._check_owner_keys(k, rules.max_keys_per_owner, n);
+	RETURN k;
+END
+$$;
+
+-- Stores n copies of the row, each with a secret and the roles.  One statement
+-- whatever n is.  Several copies are told apart by a number after their name.
+-- Returns nothing if the idempotency key is taken.
+CREATE FUNCTION apikey._insert_keys(k apikey.api_key, n integer, role_ids bigint[], bytes integer, seal_to bytea)
+	RETURNS SETOF apikey.new_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	prefix text := (SELECT t.prefix FROM apikey.tenant t WHERE t.tenant_id = k.tenant_id);
+	tag text := (SELECT e.tag FROM apikey.environment e WHERE e.environment_id = k.environment_id);
+BEGIN
+	PERFORM apikey._ensure_data_key();
+	RETURN QUERY
+	WITH made AS (
+		INSERT INTO apikey.api_key AS t (
+			tenant_id, environment_id, policy_id, parent_key_id, status, owner, name, description, scopes,
+			tags, metadata, cidrs, endpoints, not_before, expires_at, revoke_at, idempotency_key, created_at, created_by)
+		SELECT k.tenant_id, k.environment_id, k.policy_id, k.parent_key_id, k.status, k.owner,
+			   CASE WHEN n = 1 THEN k.name ELSE k.name || '-' || i END, k.description, k.scopes,
+			   k.tags, k.metadata, k.cidrs, k.endpoints, k.not_before, k.expires_at, k.revoke_at, k.idempotency_key,
+			   k.created_at, k.created_by
+		FROM generate_series(1, n) i
+		ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
+		RETURNING t.key_id
+	), secrets AS MATERIALIZED (
+		-- in the target list, so that it runs once for each row
+		SELECT m.key_id, apikey._new_secret(prefix, tag, bytes, seal_to) AS secret FROM made m
+	), stored AS (
+		INSERT INTO apikey.key_secret AS t (key_id, tenant_id, keyring_id, digest, hint, created_at)
+		SELECT s.key_id, k.tenant_id, (s.secret).keyring_id, (s.secret).digest, (s.secret).hint, k.created_at
+		FROM secrets s
+		RETURNING t.key_id, t.secret_id
+	), linked AS (
+		INSERT INTO apikey.key_role (key_id, role_id, tenant_id)
+		SELECT m.key_id, r, k.tenant_id FROM made m CROSS JOIN unnest(role_ids) r
+	)
+	SELECT s.key_id, o.secret_id, (s.secret).key, (s.secret).sealed, (s.secret).hint, k.expires_at
+	FROM secrets s JOIN stored o ON o.key_id = s.key_id
+	ORDER BY s.key_id;
+END
+$$;
+
+CREATE FUNCTION apikey.create_key(
+	tenant text,
+	environment text,
+	name text DEFAULT NULL,
+	owner text DEFAULT NULL,
+	scopes text[] DEFAULT NULL,
+	policy text DEFAULT NULL,
+	expires_at timestamptz DEFAULT NULL,
+	ttl interval DEFAULT NULL,
+	metadata jsonb DEFAULT NULL,
+	tags text[] DEFAULT NULL,
+	cidrs cidr[] DEFAULT NULL,
+	endpoints text[] DEFAULT NULL,
+	parent_key_id bigint DEFAULT NULL,
+	roles text[] DEFAULT NULL,
+	bytes integer DEFAULT NULL,
+	seal_to bytea DEFAULT NULL,
+	idempotency_key text DEFAULT NULL,
+	not_before timestamptz DEFAULT NULL,
+	description text DEFAULT NULL
+) RETURNS apikey.new_key
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._create_key(
+	tenant text,
+	environment text,
+	name text,
+	owner text,
+	scopes text[],
+	policy text,
+	expires_at timestamptz,
+	ttl interval,
+	metadata jsonb,
+	tags text[],
+	cidrs cidr[],
+	endpoints text[],
+	parent_key_id bigint,
+	roles text[],
+	bytes integer,
+	seal_to bytea,
+	idempotency_key text,
+	not_before timestamptz,
+	description text
+) RETURNS apikey.new_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	k apikey.api_key := apikey._plan_key(tenant, environment, name, owner, scopes, policy, metadata, tags, cidrs,
+		endpoints, parent_key_id, idempotency_key, not_before, description);
+	role_ids bigint[] := apikey._role_ids(k.tenant_id, roles);
+	request text;
+	result apikey.new_key;
+BEGIN
+	PERFORM apikey._check_secret(bytes, seal_to);
+	IF idempotency_key IS NOT NULL THEN
+		-- what was asked for, as a digest: the arguments may be large
+		request := encode(sha256(convert_to(jsonb_build_object(
+			'environment', environment, 'name', name, 'owner', owner, 'scopes', scopes, 'policy', policy,
+			'expires_at', extract(epoch FROM expires_at), 'ttl', extract(epoch FROM ttl), 'metadata', metadata,
+			'tags', tags, 'cidrs', cidrs, 'endpoints', endpoints, 'parent_key_id', parent_key_id, 'roles', roles,
+			'bytes', bytes, 'seal_to', encode(seal_to, 'hex'), 'not_before', extract(epoch FROM not_before),
+			'description', description)::text, 'UTF8')), 'hex');
+		result := apikey._repeated_key(k, request);
+		IF result.key_id IS NOT NULL THEN
+			RETURN result;
+		END IF;
+	END IF;
+	k := apikey._admit_keys(k, role_ids, 1, expires_at, ttl);
+	SELECT * INTO result FROM apikey._insert_keys(k, 1, role_ids, bytes, seal_to);
+	IF result.key_id IS NULL THEN
+		-- another session was first with this idempotency key
+		RETURN apikey._repeated_key(k, request);
+	END IF;
+	PERFORM apikey._audit(k.tenant_id, 'key.create', 'key:' || result.key_id, NULL,
+						  apikey._key_json(k, role_ids) || jsonb_strip_nulls(jsonb_build_object('request', request)));
+	PERFORM apikey._event(k.tenant_id, 'key.create', result.key_id, jsonb_strip_nulls(jsonb_build_object(
+		'name', name, 'owner', owner, 'environment', environment, 'hint', result.hint, 'expires_at', k.expires_at)));
+	RETURN result;
+END
+$$;
+
+-- The key an earlier call with this idempotency key made: without its text,
+-- which is shown once.  NULL if there is none.
+CREATE FUNCTION apikey._repeated_key(k apikey.api_key, request text) RETURNS apikey.new_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	earlier apikey.new_key;
+	made text;
+BEGIN
+	SELECT t.key_id, s.secret_id, NULL, NULL, s.hint, t.expires_at INTO earlier
+	FROM apikey.api_key t LEFT JOIN apikey.key_secret s ON s.key_id = t.key_id
+	WHERE t.tenant_id = k.tenant_id AND t.idempotency_key = k.idempotency_key
+	ORDER BY s.secret_id LIMIT 1;
+	IF FOUND THEN
+		SELECT a.after ->> 'request' INTO made FROM apikey.audit_log a
+			WHERE a.object = 'key:' || earlier.key_id AND a.action = 'key.create' ORDER BY a.seq LIMIT 1;
+		IF made IS DISTINCT FROM request THEN
+			RAISE duplicate_object USING
+				MESSAGE = 'idempotency key was used with other arguments',
+				DETAIL = format('It belongs to the creation of key %s.', earlier.key_id);
+		END IF;
+	END IF;
+	RETURN earlier;
+END
+$$;
+
+-- Many keys in one statement; each gets its name with -1, -2 and so on.
+CREATE FUNCTION apikey.create_keys(
+	n integer,
+	tenant text,
+	environment text,
+	name text DEFAULT NULL,
+	owner text DEFAULT NULL,
+	scopes text[] DEFAULT NULL,
+	policy text DEFAULT NULL,
+	expires_at timestamptz DEFAULT NULL,
+	ttl interval DEFAULT NULL,
+	metadata jsonb DEFAULT NULL,
+	tags text[] DEFAULT NULL,
+	cidrs cidr[] DEFAULT NULL,
+	endpoints text[] DEFAULT NULL,
+	parent_key_id bigint DEFAULT NULL,
+	roles text[] DEFAULT NULL,
+	bytes integer DEFAULT NULL,
+	seal_to bytea DEFAULT NULL,
+	not_before timestamptz DEFAULT NULL,
+	description text DEFAULT NULL
+) RETURNS SETOF apikey.new_key
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._create_keys(
+	n integer,
+	tenant text,
+	environment text,
+	name text,
+	owner text,
+	scopes text[],
+	policy text,
+	expires_at timestamptz,
+	ttl interval,
+	metadata jsonb,
+	tags text[],
+	cidrs cidr[],
+	endpoints text[],
+	parent_key_id bigint,
+	roles text[],
+	bytes integer,
+	seal_to bytea,
+	not_before timestamptz,
+	description text
+) RETURNS SETOF apikey.new_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	k apikey.api_key := apikey._plan_key(tenant, environment, name, owner, scopes, policy, metadata, tags, cidrs,
+		endpoints, parent_key_id, NULL, not_before, description);
+	role_ids bigint[] := apikey._role_ids(k.tenant_id, roles);
+	batch jsonb;
+BEGIN
+	PERFORM apikey._check_secret(bytes, seal_to);
+	IF n IS NULL OR n NOT BETWEEN 1 AND 1000000 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'n must be between 1 and 1000000';
+	END IF;
+	k := apikey._admit_keys(k, role_ids, n, expires_at, ttl);
+	k.name := CASE WHEN n = 1 THEN name || '-1' ELSE name END;
+	RETURN QUERY SELECT * FROM apikey._insert_keys(k, n, role_ids, bytes, seal_to);
+	-- created_at names the batch: no other call of this tenant has the same
+	batch := jsonb_build_object('n', n, 'created_at', k.created_at);
+	PERFORM apikey._audit(k.tenant_id, 'key.create_many', 'tenant:' || k.tenant_id, NULL,
+						  apikey._key_json(k, role_ids) || batch);
+	PERFORM apikey._event(k.tenant_id, 'key.create_many', NULL, jsonb_strip_nulls(jsonb_build_object(
+		'name', name, 'owner', owner, 'environment', environment)) || batch);
+END
+$$;
+
+-- --- changing and listing --------------------------------------------------
+
+CREATE FUNCTION apikey.update_key(
+	key_id bigint,
+	name text DEFAULT NULL,
+	owner text DEFAULT NULL,
+	description text DEFAULT NULL,
+	scopes text[] DEFAULT NULL,
+	policy text DEFAULT NULL,
+	metadata jsonb DEFAULT NULL,
+	tags text[] DEFAULT NULL,
+	cidrs cidr[] DEFAULT NULL,
+	endpoints text[] DEFAULT NULL,
+	roles text[] DEFAULT NULL,
+	not_before timestamptz DEFAULT NULL,
+	clear text[] DEFAULT NULL
+) RETURNS apikey.key_info
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._update_key(
+	key_id bigint,
+	name text,
+	owner text,
+	description text,
+	scopes text[],
+	policy text,
+	metadata jsonb,
+	tags text[],
+	cidrs cidr[],
+	endpoints text[],
+	roles text[],
+	not_before timestamptz,
+	clear text[]
+) RETURNS apikey.key_info
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	seen apikey.api_key := apikey._find_key(key_id, 'keys');
+	was apikey.api_key;
+	k apikey.api_key;
+	parent apikey.api_key;
+	rules apikey.policy_version;
+	was_roles bigint[];
+	role_ids bigint[];
+	new_policy bigint := seen.policy_id;
+	before jsonb;
+	after jsonb;
+	given jsonb := jsonb_build_object('name', name, 'owner', owner, 'description', description, 'scopes', scopes,
+		'policy', policy, 'metadata', metadata, 'tags', tags, 'cidrs', cidrs, 'endpoints', endpoints,
+		'roles', roles, 'not_before', not_before);
+BEGIN
+	PERFORM apikey._check_clear(clear, ARRAY['name', 'owner', 'description', 'scopes', 'policy', 'metadata', 'tags',
+											 'cidrs', 'endpoints', 'roles', 'not_before']);
+	IF EXISTS (SELECT FROM unnest(clear) c WHERE jsonb_typeof(given -> c) <> 'null') THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a field cannot be both set and cleared';
+	END IF;
+	IF policy IS NOT NULL THEN
+		new_policy := apikey._policy_id(seen.tenant_id, policy);
+	ELSIF 'policy' = ANY (clear) THEN
+		SELECT e.default_policy_id INTO new_policy FROM apikey.environment e WHERE e.environment_id = seen.environment_id;
+	END IF;
+
+	rules := apikey._lock_policy(seen.tenant_id, new_policy);
+	was := apikey._lock_key(seen);
+	PERFORM apikey._require_not_revoked(was);
+	k := was;
+	was_roles := apikey._key_role_ids(key_id);
+	role_ids := CASE WHEN roles IS NOT NULL OR 'roles' = ANY (clear)
+		THEN apikey._role_ids(k.tenant_id, roles) ELSE was_roles END;
+	IF policy IS NOT NULL OR 'policy' = ANY (clear) THEN
+		k.policy_id := new_policy;
+	END IF;
+	k.name := CASE WHEN 'name' = ANY (clear) THEN NULL ELSE coalesce(name, k.name) END;
+	k.owner := CASE WHEN 'owner' = ANY (clear) THEN NULL ELSE coalesce(owner, k.owner) END;
+	k.description := CASE WHEN 'description' = ANY (clear) THEN NULL ELSE coalesce(description, k.description) END;
+	k.scopes := CASE WHEN 'scopes' = ANY (clear) THEN '{}' ELSE coalesce(scopes, k.scopes) END;
+	k.metadata := CASE WHEN 'metadata' = ANY (clear) THEN NULL ELSE coalesce(metadata, k.metadata) END;
+	k.tags := CASE WHEN 'tags' = ANY (clear) THEN '{}' ELSE coalesce(tags, k.tags) END;
+	k.cidrs := CASE WHEN 'cidrs' = ANY (clear) THEN '{}' ELSE coalesce(cidrs, k.cidrs) END;
+	k.endpoints := CASE WHEN 'endpoints' = ANY (clear) THEN '{}' ELSE coalesce(endpoints, k.endpoints) END;
+	k.not_before := CASE WHEN 'not_before' = ANY (clear) THEN NULL ELSE coalesce(not_before, k.not_before) END;
+
+	PERFORM apikey._check_key(k);
+	SELECT * INTO parent FROM apikey.api_key t WHERE t.key_id = k.parent_key_id;
+	-- what stays as it is was judged when it was set
+	IF k.scopes <> was.scopes OR role_ids <> was_roles OR k.cidrs <> was.cidrs OR k.endpoints <> was.endpoints
+		OR k.policy_id IS DISTINCT FROM was.policy_id THEN
+		PERFORM apikey._check_bounds(k, role_ids, rules, parent);
+	END IF;
+	IF k.policy_id IS DISTINCT FROM was.policy_id AND coalesce(k.expires_at, 'infinity') > apikey._now() + rules.max_ttl THEN
+		RAISE SQLSTATE 'AK002' USING
+			MESSAGE = 'expiry is beyond the maximum of the policy',
+			DETAIL = format('Keys of the policy live at most %s.', rules.max_ttl),
+			HINT = 'renew_key() can bring the expiry forward first.';
+	END IF;
+	IF k.policy_id IS DISTINCT FROM was.policy_id OR k.owner IS DISTINCT FROM was.owner THEN
+		PERFORM apikey._check_owner_keys(k, rules.max_keys_per_owner, 1);
+	END IF;
+
+	before := apikey._key_json(was, was_roles);
+	after := apikey._key_json(k, role_ids);
+	IF before = after THEN
+		RETURN apikey._key_info(key_id);
+	END IF;
+	UPDATE apikey.api_key t SET
+		name = k.name, owner = k.owner, description = k.description, scopes = k.scopes, policy_id = k.policy_id,
+		metadata = k.metadata, tags = k.tags, cidrs = k.cidrs, endpoints = k.endpoints, not_before = k.not_before
+	WHERE t.key_id = _update_key.key_id;
+	DELETE FROM apikey.key_role kr WHERE kr.key_id = _update_key.key_id AND NOT kr.role_id = ANY (role_ids);
+	INSERT INTO apikey.key_role (key_id, role_id, tenant_id)
+		SELECT k.key_id, r, k.tenant_id FROM unnest(role_ids) r WHERE NOT r = ANY (was_roles);
+	PERFORM apikey._audit(k.tenant_id, 'key.update', 'key:' || key_id,
+						  apikey._changes(before, after), apikey._changes(after, before));
+	PERFORM apikey._event(k.tenant_id, 'key.update', key_id, jsonb_build_object(
+		'changed', ARRAY(SELECT jsonb_object_keys(apikey._changes(after, before) || apikey._changes(before, after)) ORDER BY 1)));
+	RETURN apikey._key_info(key_id);
+END
+$$;
+
+-- The keys of one tenant by ascending id, after_key_id being the last one of
+-- the page before.  search is a piece of name, owner, description, hint or
+-- tag, taken literally and without regard to case.
+CREATE FUNCTION apikey.list_keys(
+	tenant text,
+	search text DEFAULT NULL,
+	environment text DEFAULT NULL,
+	owner text DEFAULT NULL,
+	status text DEFAULT NULL,
+	after_key_id bigint DEFAULT 0,
+	page_size integer DEFAULT 100
+) RETURNS SETOF apikey.key_info
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._list_keys(
+	tenant text,
+	search text,
+	environment text,
+	owner text,
+	status text,
+	after_key_id bigint,
+	page_size integer
+) RETURNS SETOF apikey.key_info
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	tid bigint := apikey._tenant_id(tenant, 'metadata');
+	env_id bigint;
+	piece text := lower(search);
+	now timestamptz := apikey._now();
+BEGIN
+	IF page_size IS NULL OR page_size NOT BETWEEN 1 AND 1000 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'page_size must be between 1 and 1000';
+	END IF;
+	IF status <> ALL ('{pending,active,suspended,revoked,expired}') THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('invalid status "%s"', apikey._shown(status)),
+			DETAIL = 'It is "pending", "active", "suspended", "revoked", or "expired" for what is not revoked and past its end.';
+	END IF;
+	IF environment IS NOT NULL THEN
+		env_id := (apikey._environment(tid, environment)).environment_id;
+	END IF;
+	RETURN QUERY SELECT * FROM apikey._key_infos(ARRAY(
+		SELECT k.key_id FROM apikey.api_key k
+		WHERE k.tenant_id = tid AND k.key_id > coalesce(after_key_id, 0)
+			AND (env_id IS NULL OR k.environment_id = env_id)
+			AND (_list_keys.owner IS NULL OR k.owner = _list_keys.owner)
+			AND (_list_keys.status IS NULL OR k.status = _list_keys.status
+				 OR (_list_keys.status = 'expired' AND k.status <> 'revoked' AND k.expires_at <= now))
+			AND (piece IS NULL OR strpos(lower(k.name), piece) > 0 OR strpos(lower(k.owner), piece) > 0
+				 OR strpos(lower(k.description), piece) > 0
+				 OR EXISTS (SELECT FROM unnest(k.tags) t WHERE strpos(lower(t), piece) > 0)
+				 OR EXISTS (SELECT FROM apikey.key_secret s WHERE s.key_id = k.key_id AND strpos(lower(s.hint), piece) > 0))
+		ORDER BY k.key_id LIMIT page_size));
+END
+$$;

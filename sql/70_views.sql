@@ -1,0 +1,54 @@
+-- ---------------------------------------------------------------------------
+-- Views.  All run with the rights and the row security of who reads them.
+-- ---------------------------------------------------------------------------
+
+-- The columns of apikey.key_info without the hints of the secrets, which
+-- list_keys() has; then ids to join with, and the activity.
+CREATE VIEW apikey.key WITH (security_invoker = true) AS
+SELECT
+	k.key_id,
+	apikey.tenant_path(k.tenant_id) AS tenant,
+	e.name AS environment,
+	p.name AS policy,
+	k.parent_key_id,
+	k.owner,
+	k.name,
+	k.description,
+	k.status,
+	k.scopes,
+	ARRAY(SELECT r.name
+		  FROM apikey.key_role kr JOIN apikey.role r ON r.role_id OPERATOR(pg_catalog.=) kr.role_id
+		  WHERE kr.key_id OPERATOR(pg_catalog.=) k.key_id ORDER BY r.name) AS roles,
+	k.tags,
+	k.metadata,
+	k.cidrs,
+	k.endpoints,
+	k.not_before,
+	k.expires_at,
+	k.revoke_at,
+	k.revoked_at,
+	k.revoke_reason,
+	NULLIF(k.suspend_reason, '') AS suspend_reason,
+	k.created_at,
+	k.created_by,
+	k.tenant_id,
+	k.environment_id,
+	k.policy_id,
+	a.first_used_at,
+	a.last_used_at,
+	a.last_ip,
+	COALESCE(a.calls, 0::pg_catalog.int8) AS calls,
+	COALESCE(a.errors, 0::pg_catalog.int8) AS errors,
+	COALESCE(a.denials, 0::pg_catalog.int8) AS denials
+FROM apikey.api_key k
+	JOIN apikey.environment e ON e.environment_id OPERATOR(pg_catalog.=) k.environment_id
+	LEFT JOIN apikey.policy p ON p.policy_id OPERATOR(pg_catalog.=) k.policy_id
+	LEFT JOIN apikey.key_activity a ON a.key_id OPERATOR(pg_catalog.=) k.key_id;
+
+CREATE VIEW apikey.stat_usage WITH (security_invoker = true) AS
+SELECT s.written, s.waiting, s.dropped, s.suppressed, s.bytes, s.lag, s.buffer_size
+FROM apikey._stat_usage() s;
+
+CREATE VIEW apikey.stat_worker WITH (security_invoker = true) AS
+SELECT s.worker, s.pid, s.task, s.last_run, s.duration, s.rows, s.runs, s.failures, s.error
+FROM apikey._stat_worker() s;

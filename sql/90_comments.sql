@@ -1,0 +1,1 @@
+-- Comments on tables, columns, functions and types.
