@@ -63,4 +63,11 @@
 	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
 #endif
 
+/* entry number i (from 1) of the snapshot of backends */
+#if PG_VERSION_NUM >= 160000
+#define apikey_compat_local_beentry(i) pgstat_get_local_beentry_by_index(i)
+#else
+#define apikey_compat_local_beentry(i) pgstat_fetch_stat_local_beentry(i)
+#endif
+
 #endif							/* APIKEY_COMPAT_H */

@@ -2,7 +2,7 @@
  * ring.c
  *		A bounded lock-free byte ring: many producers, one consumer.
  *
- * Layer 2, C library only.  The rules are in ring.h.
+ * Layer 0: C library only.  The rules are in ring.h.
  */
 #include "ring.h"
 

@@ -2,7 +2,7 @@
  * ring.h
  *		A bounded lock-free byte ring: many producers, one consumer.
  *
- * Layer 2, but C library only (compiler atomics, no postgres.h), so that
+ * Layer 0: C library and compiler atomics only, no postgres.h, so that
  * test/unit/test_ring.c can stress it with threads.
  *
  * Positions are 64-bit byte counts that only grow; position p lives at

@@ -1,0 +1,322 @@
+/*
+ * batch.c
+ *		One batch of the writer: from the ring into the table.
+ *
+ * Layer 5.  One transaction per batch.  The tail of the ring moves only after
+ * the commit, with interrupts held over both, so that an event is neither lost
+ * when the batch fails nor written twice when the writer is terminated.  The
+ * records of a batch are read where they lie in the ring: what is published
+ * does not change until the tail has passed it.
+ *
+ * Failure.  An error of the system (lock, disk, cancel) keeps the batch and
+ * backs off: the ring fills, and then drops are counted.  An error of the data
+ * (a constraint or trigger that somebody put on a partition) halves the batch
+ * until the one event is found that cannot be stored, which is dropped and
+ * counted.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "activity.h"
+#include "batch.h"
+#include "leak.h"
+#include "usage_copy.h"
+#include "usage_event.h"
+
+#define BATCH_ROWS_MAX		8192
+#define BATCH_BYTES_MAX		(1024 * 1024)
+#define BATCH_DAYS_MAX		32	/* days that one batch may touch */
+#define TRANSACTION_MAX_MS	60000	/* a trigger that hangs must not hang us */
+
+/* What the events of one day span, for making partitions. */
+typedef struct DaySpan
+{
+	int64		day;
+	TimestampTz lo;
+	TimestampTz hi;
+} DaySpan;
+
+static ApikeySlotShared *slot;
+
+/* the batch in progress */
+static uint64 batch_end;		/* position behind it */
+static int	batch_rows;
+static int	batch_damaged;		/* records that are no event */
+static DaySpan days[BATCH_DAYS_MAX];
+static int	ndays;
+
+static int	row_limit = BATCH_ROWS_MAX; /* halved by errors of the data */
+static uint64 ensured_until = 0;	/* partitions were made for what is before */
+static int	failures = 0;		/* in a row */
+static TimestampTz not_before = 0;
+
+void
+apikey_batch_init(ApikeySlotShared *my_slot)
+{
+	slot = my_slot;
+}
+
+TimestampTz
+apikey_not_before(void)
+{
+	return not_before;
+}
+
+int
+apikey_batch_failures(void)
+{
+	return failures;
+}
+
+/* Note an event's day; false when the batch touches too many already. */
+static bool
+note_day(TimestampTz at)
+{
+	int64		day = at / USECS_PER_DAY;
+
+	for (int i = 0; i < ndays; i++)
+		if (days[i].day == day)
+		{
+			days[i].lo = Min(days[i].lo, at);
+			days[i].hi = Max(days[i].hi, at);
+			return true;
+		}
+	if (ndays == BATCH_DAYS_MAX)
+		return false;
+	days[ndays].day = day;
+	days[ndays].lo = days[ndays].hi = at;
+	ndays++;
+	return true;
+}
+
+/* Collect what is published, up to the limits. */
+static void
+collect_batch(void)
+{
+	uint64		pos;
+	const char *record;
+	uint32		len;
+
+	/* what a dropped extension has left is not for the new one */
+	apikey_worker_discard(pg_atomic_read_u64(&slot->discard_until));
+
+	pos = batch_end = apikey_ring_tail(slot->ring);
+	batch_rows = batch_damaged = ndays = 0;
+	apikey_usage_copy_start();
+	apikey_activity_start();
+	apikey_leak_start();
+	while (batch_rows < row_limit && apikey_usage_copy_bytes() < BATCH_BYTES_MAX &&
+		   (record = apikey_ring_next(slot->ring, &pos, &len)) != NULL)
+	{
+		ApikeyUsageEvent event;
+
+		if (!apikey_event_decode(record, len, &event))
+			batch_damaged++;	/* never seen */
+		else if (!note_day(event.at))
+			break;
+		else
+		{
+			apikey_usage_copy_add(&event);
+			apikey_activity_note(&event);
+			apikey_leak_note(&event);
+			batch_rows++;
+		}
+		batch_end = pos;
+	}
+}
+
+bool
+apikey_batch_begin(const char *activity, bool sync, ApikeyExtension *extension)
+{
+	if (!apikey_worker_begin(activity, extension))
+		return false;
+	(void) set_config_option("synchronous_commit", sync ? "local" : "off",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_MAX_MS);
+	return true;
+}
+
+/* The end of the commit record is what make_durable of writer.c flushes. */
+void
+apikey_batch_commit(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	apikey_worker_commit();
+	apikey_slot_raise(&slot->commit_lsn, XactLastCommitEnd);
+}
+
+/* Make the partitions of the batch, in a transaction of its own. */
+static bool
+make_partitions(void)
+{
+	ApikeyExtension extension;
+	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
+
+	if (!apikey_batch_begin("making usage partitions", true, &extension))
+		return false;
+	SPI_connect();
+	for (int i = 0; i < ndays; i++)
+	{
+		Datum		values[2];
+
+		values[0] = TimestampTzGetDatum(days[i].lo);
+		values[1] = TimestampTzGetDatum(days[i].hi);
+		if (SPI_execute_with_args("SELECT apikey._ensure_partition_for($1, $2)", 2,
+								  types, values, NULL, false, 0) != SPI_OK_SELECT)
+			elog(ERROR, "could not call apikey._ensure_partition_for()");
+	}
+	SPI_finish();
+	apikey_batch_commit();
+	ensured_until = batch_end;
+
+	/* the housekeeper makes those of the days to come */
+	pg_atomic_write_u32(&slot->partitions_wanted, 1);
+	apikey_slot_wake(slot, APIKEY_WORKER_HOUSEKEEPER);
+	return true;
+}
+
+/* Store the batch and free its part of the ring; false: no extension. */
+static bool
+store_batch(TimestampTz seen_at, bool sync)
+{
+	ApikeyExtension extension;
+	uint64		size = batch_end - apikey_ring_tail(slot->ring);
+
+	if (!apikey_batch_begin("storing usage", sync, &extension))
+		return false;
+	(void) apikey_usage_copy_finish(extension.usage);
+	apikey_leak_write();
+
+	/* nothing may come between the commit and the new tail */
+	HOLD_INTERRUPTS();
+	apikey_batch_commit();
+	apikey_ring_release(slot->ring, batch_end);
+	pg_atomic_fetch_add_u64(&slot->written, batch_rows);
+	pg_atomic_fetch_add_u64(&slot->discarded, batch_damaged);
+	pg_atomic_fetch_add_u64(&slot->written_bytes, size);
+	pg_atomic_write_u64(&slot->caught_up_at, (uint64) seen_at);
+	if (sync)
+		apikey_slot_raise(&slot->durable, batch_end);
+	ConditionVariableBroadcast(&slot->progress);
+	RESUME_INTERRUPTS();
+
+	apikey_activity_merge();
+	apikey_leak_commit();
+	return true;
+}
+
+/* Whether an error blames the rows, not the state of the system. */
+static bool
+is_data_error(int sqlerrcode)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return category == ERRCODE_DATA_EXCEPTION ||
+		category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_RAISE_EXCEPTION);
+}
+
+/* Give up the first event: nothing but dropping it lets the others through. */
+static void
+drop_event(void)
+{
+	uint64		pos = apikey_ring_tail(slot->ring);
+	uint32		len;
+
+	if (apikey_ring_next(slot->ring, &pos, &len) == NULL)
+		return;
+	apikey_ring_release(slot->ring, pos);
+	pg_atomic_fetch_add_u64(&slot->discarded, 1);
+	ConditionVariableBroadcast(&slot->progress);
+	ereport(LOG,
+			(errmsg("a usage event was dropped because it cannot be stored"),
+			 errdetail("%s", apikey_worker_error),
+			 errhint("Check constraints and triggers on the partitions of apikey.usage.")));
+}
+
+/* Make the partitions that a batch has missed; false: an error. */
+static bool
+make_partitions_after_error(void)
+{
+	volatile TimestampTz started = GetCurrentTimestamp();
+	volatile bool done = false;
+
+	apikey_worker_abort();
+	PG_TRY();
+	{
+		if (!make_partitions())
+			apikey_worker_gone();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		(void) apikey_worker_failed(APIKEY_TASK_USAGE, started);
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/* What to do after an error of a batch, in the PG_CATCH of it. */
+static void
+batch_failed(TimestampTz started)
+{
+	/* partitions are made on demand; a missing one is no failure yet */
+	if (geterrcode() == ERRCODE_CHECK_VIOLATION && ensured_until < batch_end)
+	{
+		if (make_partitions_after_error())
+			return;
+	}
+	else if (is_data_error(apikey_worker_failed(APIKEY_TASK_USAGE, started)))
+	{
+		if (row_limit > 1)
+		{
+			row_limit = Min(row_limit, Max(batch_rows, 2)) / 2;
+			return;
+		}
+		drop_event();
+		failures = 0;			/* it is progress, but not to be made in haste */
+	}
+	failures++;
+	not_before = GetCurrentTimestamp() + apikey_backoff_ms(failures) * 1000;
+}
+
+ApikeyBatchResult
+apikey_batch_write(bool sync)
+{
+	volatile TimestampTz started = GetCurrentTimestamp();
+	volatile bool stored = false;
+
+	collect_batch();
+	if (batch_end == apikey_ring_tail(slot->ring))
+		return APIKEY_BATCH_NOTHING;
+	PG_TRY();
+	{
+		stored = store_batch(started, sync);
+		if (!stored)
+			apikey_worker_gone();
+	}
+	PG_CATCH();
+	{
+		batch_failed(started);
+	}
+	PG_END_TRY();
+
+	if (!stored)
+		return GetCurrentTimestamp() < not_before ? APIKEY_BATCH_FAILED : APIKEY_BATCH_MORE;
+	apikey_task_record(slot, APIKEY_TASK_USAGE, started, batch_rows, NULL);
+	failures = 0;
+	if (batch_rows < row_limit && apikey_usage_copy_bytes() < BATCH_BYTES_MAX &&
+		ndays < BATCH_DAYS_MAX)
+		return APIKEY_BATCH_DONE;
+	row_limit = Min(row_limit * 2, BATCH_ROWS_MAX);
+	return APIKEY_BATCH_MORE;
+}
+
