@@ -65,7 +65,7 @@ apikey_batch_init(ApikeySlotShared *my_slot)
 }
 
 TimestampTz
-apikey_not_before(void)
+apikey_batch_not_before(void)
 {
 	return not_before;
 }
@@ -236,10 +236,11 @@ drop_event(void)
 	apikey_ring_release(slot->ring, pos);
 	pg_atomic_fetch_add_u64(&slot->discarded, 1);
 	ConditionVariableBroadcast(&slot->progress);
-	ereport(LOG,
-			(errmsg("a usage event was dropped because it cannot be stored"),
-			 errdetail("%s", apikey_worker_error),
-			 errhint("Check constraints and triggers on the partitions of apikey.usage.")));
+	if (apikey_once_a_minute(&slot->drop_logged_at))
+		ereport(LOG,
+				(errmsg("usage events are dropped: they cannot be stored"),
+				 errdetail("%s", apikey_worker_error),
+				 errhint("Check constraints and triggers on the partitions of apikey.usage.")));
 }
 
 /* Make the partitions that a batch has missed; false: an error. */

@@ -32,8 +32,8 @@ static const char *const columns[] = {
 	"units", "ip", "region", "user_agent", "request_id", "tags"
 };
 
-/* signature, flags, length of the header extension */
-static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+/* signature (11 bytes), flags and length of the header extension, both 0 */
+static const char header[11 + 4 + 4] = "PGCOPY\n\377\r\n";
 
 static StringInfoData batch;
 static int	batch_read;			/* bytes that COPY has taken */
@@ -43,7 +43,7 @@ apikey_usage_copy_start(void)
 {
 	initStringInfo(&batch);
 	enlargeStringInfo(&batch, 128 * 1024);
-	appendBinaryStringInfo(&batch, header, sizeof(header) - 1);
+	appendBinaryStringInfo(&batch, header, sizeof(header));
 	batch_read = 0;
 }
 
