@@ -27,8 +27,10 @@ SQL_PARTS = \
 	30_rls \
 	32_dump \
 	35_partitions \
+	38_common \
 	40_tenants \
 	42_policies \
+	43_key_checks \
 	44_keys \
 	46_lifecycle \
 	48_access \
