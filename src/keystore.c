@@ -177,20 +177,21 @@ scan_window_list(ApikeyScan *scan, int attnum)
 	return (ApikeyWindowList) {items, rules.count};
 }
 
-/* The version of a policy in force at an instant. */
+/*
+ * The first row a scan of the versions of a policy finds.  key[0] is free for
+ * the policy.
+ */
 static ApikeyPolicy *
-load_policy(int64 policy_id, TimestampTz now, Snapshot snapshot, Interval *grace)
+load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
+			 Snapshot snapshot, Interval *grace)
 {
 	ApikeyScan	scan;
-	ScanKeyData keys[2];
 	ApikeyPolicy *policy = NULL;
 
 	apikey_key_int64(&keys[0], 1, policy_id);
-	ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
-				TimestampTzGetDatum(now));
 	apikey_scan_begin(&scan, APIKEY_TABLE_POLICY_VERSION,
-					  APIKEY_INDEX_POLICY_VERSION_EFFECTIVE, snapshot, 2, keys,
-					  BackwardScanDirection);
+					  APIKEY_INDEX_POLICY_VERSION_EFFECTIVE, snapshot, nkeys, keys,
+					  direction);
 	if (apikey_scan_next(&scan))
 	{
 		bool		isnull;
@@ -210,12 +211,29 @@ load_policy(int64 policy_id, TimestampTz now, Snapshot snapshot, Interval *grace
 		policy->has_max_scopes = !isnull;
 		policy->max_scopes = apikey_scan_str_list(&scan, Anum_policy_version_max_scopes);
 		value = apikey_scan_get(&scan, Anum_policy_version_grace, &isnull);
-		if (isnull)
-			memset(grace, 0, sizeof(Interval));
-		else
+		if (!isnull)
 			*grace = *DatumGetIntervalP(value);
 	}
 	apikey_scan_end(&scan);
+	return policy;
+}
+
+/*
+ * The version of a policy in force at an instant: the latest one that is
+ * effective.  If none is yet (the clock went back), the first one: rules that
+ * came later are better than none.  NULL only if the policy has no version.
+ */
+static ApikeyPolicy *
+load_policy(int64 policy_id, TimestampTz now, Snapshot snapshot, Interval *grace)
+{
+	ScanKeyData keys[2];
+	ApikeyPolicy *policy;
+
+	ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+				TimestampTzGetDatum(now));
+	policy = load_version(policy_id, 2, keys, BackwardScanDirection, snapshot, grace);
+	if (policy == NULL)
+		policy = load_version(policy_id, 1, keys, ForwardScanDirection, snapshot, grace);
 	return policy;
 }
 
@@ -321,7 +339,10 @@ load_link(ApikeyScan *scan, TimestampTz now, Snapshot snapshot, ApikeyLink *link
 	return apikey_scan_int64(scan, Anum_api_key_parent_key_id, 0);
 }
 
-/* The key and its ancestors; false when the key itself is not there. */
+/*
+ * The key and its ancestors; false when the key itself is not there.  A policy
+ * without any version breaks the chain: nobody can say what it allows.
+ */
 static bool
 load_chain(int64 key_id, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
 {
@@ -347,6 +368,9 @@ load_chain(int64 key_id, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
 		}
 		key_id = load_link(&scan, now, snapshot, &links[record->nlinks],
 						   record->nlinks == 0 ? key : NULL);
+		if (links[record->nlinks].policy == NULL &&
+			apikey_scan_int64(&scan, Anum_api_key_policy_id, 0) != 0)
+			record->chain_broken = true;
 		record->nlinks++;
 		apikey_scan_end(&scan);
 	}
