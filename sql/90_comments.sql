@@ -115,7 +115,7 @@ COMMENT ON COLUMN apikey.keyring.algorithm IS 'digest the key is used for';
 COMMENT ON COLUMN apikey.keyring.wrapped IS 'whether material is encrypted with a master key';
 COMMENT ON COLUMN apikey.keyring.material IS 'the key: 32 bytes in the clear, 72 wrapped';
 COMMENT ON COLUMN apikey.keyring.master_id IS 'which master key wraps it';
-COMMENT ON COLUMN apikey.keyring.active IS 'whether new secrets may use it';
+COMMENT ON COLUMN apikey.keyring.active IS 'whether it is in use; secrets of one that is not are not found';
 COMMENT ON COLUMN apikey.keyring.created_at IS 'when it was made';
 COMMENT ON TABLE apikey.key_secret IS
 	'a secret of a key: never the text, only a keyed digest of it';
@@ -137,7 +137,7 @@ COMMENT ON COLUMN apikey.key_activity.tenant_id IS 'tenant of the key';
 COMMENT ON COLUMN apikey.key_activity.first_used_at IS 'first attempt';
 COMMENT ON COLUMN apikey.key_activity.last_used_at IS 'last attempt';
 COMMENT ON COLUMN apikey.key_activity.last_ip IS 'address of the last attempt that gave one';
-COMMENT ON COLUMN apikey.key_activity.calls IS 'attempts';
+COMMENT ON COLUMN apikey.key_activity.calls IS 'accepted attempts';
 COMMENT ON COLUMN apikey.key_activity.errors IS 'attempts the application logged with an error status';
 COMMENT ON COLUMN apikey.key_activity.denials IS 'attempts that were denied';
 COMMENT ON TABLE apikey.ip_block IS
@@ -181,13 +181,13 @@ COMMENT ON COLUMN apikey.audit_log.before IS 'what was there before';
 COMMENT ON COLUMN apikey.audit_log.after IS 'what is there after';
 COMMENT ON COLUMN apikey.audit_log.chain_hash IS 'hash over this row and the one before; not filled in yet';
 COMMENT ON TABLE apikey.usage IS
-	'one row for each verification; partitioned by time';
-COMMENT ON COLUMN apikey.usage.at IS 'when it was verified';
+	'one row for each verification or call of log_usage(); partitioned by time';
+COMMENT ON COLUMN apikey.usage.at IS 'when the call was made';
 COMMENT ON COLUMN apikey.usage.tenant_id IS 'tenant of the key; NULL where none was found';
 COMMENT ON COLUMN apikey.usage.key_id IS 'the key; NULL where none was found';
 COMMENT ON COLUMN apikey.usage.secret_id IS 'secret that was presented';
 COMMENT ON COLUMN apikey.usage.environment_id IS 'environment of the key';
-COMMENT ON COLUMN apikey.usage.code IS 'verdict, as in VALID or EXPIRED';
+COMMENT ON COLUMN apikey.usage.code IS 'verdict, as in VALID or EXPIRED; LOGGED for log_usage()';
 COMMENT ON COLUMN apikey.usage.scope IS 'scopes that were asked for';
 COMMENT ON COLUMN apikey.usage.method IS 'method of the request';
 COMMENT ON COLUMN apikey.usage.endpoint IS 'path of the request, key-looking text redacted';
@@ -240,7 +240,7 @@ COMMENT ON COLUMN apikey.key.policy_id IS 'the policy it obeys';
 COMMENT ON COLUMN apikey.key.first_used_at IS 'first attempt';
 COMMENT ON COLUMN apikey.key.last_used_at IS 'last attempt';
 COMMENT ON COLUMN apikey.key.last_ip IS 'address of the last attempt that gave one';
-COMMENT ON COLUMN apikey.key.calls IS 'attempts';
+COMMENT ON COLUMN apikey.key.calls IS 'accepted attempts';
 COMMENT ON COLUMN apikey.key.errors IS 'attempts the application logged with an error status';
 COMMENT ON COLUMN apikey.key.denials IS 'attempts that were denied';
 COMMENT ON VIEW apikey.stat_usage IS
@@ -254,7 +254,7 @@ COMMENT ON COLUMN apikey.stat_usage.lag IS 'age of the oldest event in the buffe
 COMMENT ON COLUMN apikey.stat_usage.buffer_size IS 'size of the buffer in bytes';
 COMMENT ON VIEW apikey.stat_worker IS
 	'the workers of this database and their tasks, since the server started';
-COMMENT ON COLUMN apikey.stat_worker.worker IS 'writer or housekeeper';
+COMMENT ON COLUMN apikey.stat_worker.worker IS 'apikey writer or apikey housekeeper';
 COMMENT ON COLUMN apikey.stat_worker.pid IS 'process; NULL while it does not run';
 COMMENT ON COLUMN apikey.stat_worker.task IS 'name of the task';
 COMMENT ON COLUMN apikey.stat_worker.last_run IS 'when it began last';
