@@ -80,12 +80,12 @@ tap_logs()
 	while IFS= read -r file; do
 		name=${file##*/regress_log_}
 		say "--- log of $name"
-		grep -nE '^not ok|^#   Failed' "$file" | head -n 20 || true
-		tail -n 60 "$file"
+		grep -nE '^(\[[^]]*\])? ?not ok ' "$file" | head -n 20 || true
+		tail -n 30 "$file"
 		for file in "$TESTDIR/tmp_check/log/$name"*.log; do
 			[ -f "$file" ] || continue
 			say "--- ${file##*/}"
-			tail -n 40 "$file"
+			tail -n 30 "$file"
 		done
 	done < <(cat "$stage/prove.count.failed" 2>/dev/null)
 }

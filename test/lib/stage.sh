@@ -12,6 +12,9 @@
 #	  unprivileged user if we are root, in a clean environment,
 #	- stops every process below the work directory and removes it.
 #
+# A front end may define stage_prepare, to put more into the work directory,
+# and stage_finish, to take something out of it after success.
+#
 # The second time, stage_enter sets the variables that the levels use:
 # stage (the work directory), PG_CONFIG, bin, PATH, TMPDIR.
 #
@@ -165,6 +168,9 @@ stage_run()
 	set +m
 	wait "$stage_inner" || rc=$?
 	stage_inner=
+	if [ "$rc" -eq 0 ] && declare -F stage_finish >/dev/null; then
+		stage_finish
+	fi
 	exit "$rc"
 }
 
