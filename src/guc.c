@@ -10,6 +10,7 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -129,9 +130,24 @@ define_secret_path(const char *name, const char *description, char **variable)
 							   GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 }
 
+/* The sizes of shared memory exist only where there is some. */
+static void
+define_sizes(void)
+{
+	define_int("apikey.max_databases",
+			   "Databases that can record usage at the same time.",
+			   &apikey_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0);
+	define_int("apikey.usage_buffer_size",
+			   "Shared memory for usage events, per database.",
+			   &apikey_usage_buffer_size, 4096, 64, 1024 * 1024,
+			   PGC_POSTMASTER, GUC_UNIT_KB);
+}
+
 void
 apikey_guc_define(void)
 {
+	if (process_shared_preload_libraries_in_progress)
+		define_sizes();
 	define_int("apikey.activity_flush_interval",
 			   "How often the last use and the call counts of keys are stored.",
 			   &apikey_activity_flush_interval, 5000, 10, 3600 * 1000,
@@ -150,9 +166,6 @@ apikey_guc_define(void)
 	define_secret_path("apikey.master_key_file",
 					   "File that holds the master key in hexadecimal.",
 					   &apikey_master_key_file);
-	define_int("apikey.max_databases",
-			   "Databases that can record usage at the same time.",
-			   &apikey_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0);
 	define_int("apikey.partition_premake",
 			   "Usage partitions made ahead of the current one.",
 			   &apikey_partition_premake, 3, 1, 100, PGC_SIGHUP, 0);
@@ -171,10 +184,6 @@ apikey_guc_define(void)
 							   NULL, &apikey_test_now, "", PGC_SUSET,
 							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 							   check_test_now, assign_test_now, NULL);
-	define_int("apikey.usage_buffer_size",
-			   "Shared memory for usage events, per database.",
-			   &apikey_usage_buffer_size, 4096, 64, 1024 * 1024,
-			   PGC_POSTMASTER, GUC_UNIT_KB);
 	define_int("apikey.usage_flush_interval",
 			   "Longest time a usage event waits before it is stored.",
 			   &apikey_usage_flush_interval, 200, 1, 60 * 1000,

@@ -44,10 +44,13 @@ UNION ALL SELECT 'policy', count(*), max(version)::text FROM apikey.policy_versi
 UNION ALL SELECT 'tenant', count(*), string_agg(name, ',' ORDER BY tenant_id) FROM apikey.tenant
 UNION ALL SELECT 'roles', count(*), NULL FROM apikey.key_role
 SQL
-my $expected = $old->safe_psql('postgres', $facts);
 my $verdicts = "SELECT code, count(*) FROM app_key, apikey.verify(app_key.key, scopes => '{orders:read}', method => 'GET', endpoint => '/x', record => false) GROUP BY code ORDER BY code";
 my $codes = $old->safe_psql('postgres', $verdicts);
 is($codes, "INSUFFICIENT_SCOPE|1\nVALID|500", 'verdicts before the dump');
+# a denial is recorded whatever the caller says
+$old->safe_psql('postgres', 'SELECT apikey.flush_usage()');
+my $expected = $old->safe_psql('postgres', $facts);
+like($expected, qr/^usage\|502\|/m, 'one denial more is on record');
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 $old->command_ok([ 'pg_dump', '-f', "$dir/plain.sql", '-d', $old->connstr('postgres') ], 'plain dump');
@@ -80,7 +83,7 @@ INSERT INTO app_key SELECT key_id, key FROM apikey.create_key('acme/eu', 'produc
 SELECT count(*) FROM app_key, apikey.verify(app_key.key);
 SELECT apikey.flush_usage();
 SQL
-	is($new->safe_psql($form, 'SELECT count(*) FROM apikey.usage'), 501 + 502,
+	is($new->safe_psql($form, 'SELECT count(*) FROM apikey.usage'), 502 + 1 + 502,
 		"$form: new usage joins the restored partitions");
 	is($new->safe_psql($form, "SELECT count(*) FROM apikey.audit_log WHERE action = 'key.create' AND object LIKE '%' || (SELECT max(key_id) FROM app_key)::text"),
 		'1', "$form: new management calls are audited");
