@@ -10,17 +10,17 @@ demo_log()
 	local awk=(env LC_ALL=C awk -f test/demo/parse.awk)
 
 	# lines as awk and COPY both read them
-	tr -d '\000' <"$stage/log" | sed 's/\r$//' >"$work/log"
-	iconv -f UTF-8 -t UTF-8 <"$work/log" >/dev/null 2>&1 || encoding=LATIN1
-	"${awk[@]}" -f test/demo/feed.awk "$work/log" >"$work/feed"
-	"${awk[@]}" -f test/demo/count.awk "$work/log" 2>"$work/skipped" | sort >"$work/wanted"
-	lines=$(awk 'END { print NR }' "$work/log")
+	tr -d '\000' <"$stage/log" | sed 's/\r$//' >"$work/lines"
+	iconv -f UTF-8 -t UTF-8 <"$work/lines" >/dev/null 2>&1 || encoding=LATIN1
+	"${awk[@]}" -f test/demo/feed.awk "$work/lines" >"$work/feed"
+	"${awk[@]}" -f test/demo/count.awk "$work/lines" 2>"$work/skipped" | sort >"$work/wanted"
+	lines=$(awk 'END { print NR }' "$work/lines")
 	taken=$(awk 'END { print NR }' "$work/feed")
 	skipped=$(cat "$work/skipped")
 	say "$lines lines: $taken requests, $skipped lines skipped that have no address, request and status"
 	if [ "$taken" -eq 0 ]; then
 		warn "no line of the file is in combined format"
-		return 1
+		return 2
 	fi
 
 	"${psql[@]}" -v encoding="$encoding" -v recorded="$work/recorded" -f test/demo/log.sql || return 1
