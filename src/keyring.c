@@ -171,9 +171,14 @@ unwrap_with(bool previous, const ApikeyStoredKey *stored, unsigned char *key,
 	return opened;
 }
 
-/* Bring a stored key into key (writable guarded memory) or raise an error. */
+/*
+ * Bring a stored key into key (writable guarded memory) or raise an error.  The
+ * previous master key opens it too: while a new one is configured and
+ * rewrap_keyring() has not run in this database yet, sessions that begin must
+ * verify like those that hold the key already.
+ */
 static void
-open_stored(const ApikeyStoredKey *stored, bool try_previous, unsigned char *key)
+open_stored(const ApikeyStoredKey *stored, unsigned char *key)
 {
 	bool		configured;
 	bool		previous_configured = false;
@@ -185,7 +190,7 @@ open_stored(const ApikeyStoredKey *stored, bool try_previous, unsigned char *key
 	}
 	if (unwrap_with(false, stored, key, &configured))
 		return;
-	if (try_previous && unwrap_with(true, stored, key, &previous_configured))
+	if (unwrap_with(true, stored, key, &previous_configured))
 		return;
 	if (configured || previous_configured)
 		ereport(ERROR,
@@ -221,7 +226,7 @@ open_guarded(const ApikeyStoredKey *stored)
 
 	PG_TRY();
 	{
-		open_stored(stored, false, key);
+		open_stored(stored, key);
 	}
 	PG_CATCH();
 	{
@@ -379,7 +384,7 @@ apikey_keyring_rewrap(const ApikeyStoredKey *old, bool plain, ApikeyStoredKey *s
 
 	PG_TRY();
 	{
-		open_stored(old, true, key);
+		open_stored(old, key);
 		store_key(key, plain, stored);
 	}
 	PG_FINALLY();

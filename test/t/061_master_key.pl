@@ -74,6 +74,7 @@ is($session->query_safe($valid), '20', 'an open session verifies');
 
 # rotate the master key: the old one is given as the previous one
 set_master($node, master_key_command => "cat $second", previous_master_key_file => $first);
+is($node->safe_psql('postgres', $valid), '20', 'keys verify in new sessions before the rewrap, by the previous master key');
 is($node->safe_psql('postgres', 'SELECT apikey.rewrap_keyring()'), '1', 'the data key is wrapped anew');
 set_master($node, master_key_command => "cat $second");
 is($session->query_safe($valid), '20', 'the open session follows');
