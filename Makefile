@@ -43,9 +43,7 @@ SQL_PARTS = \
 
 DATA_built  = sql/apikey--$(EXTVERSION).sql
 DATA        = $(patsubst $(SRC)%,%,$(wildcard $(SRC)sql/apikey--*--*.sql))
-ifneq ($(wildcard $(SRC)doc/apikey.md),)
-DOCS        = doc/apikey.md
-endif
+DOCS        = $(patsubst $(SRC)%,%,$(wildcard $(SRC)doc/apikey*.md))
 
 # WERROR= for compilers that warn of more than the ones this was tried with.
 WERROR      = -Werror
