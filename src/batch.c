@@ -106,7 +106,7 @@ collect_batch(void)
 	uint32		len;
 
 	/* what a dropped extension has left is not for the new one */
-	apikey_worker_discard(pg_atomic_read_u64(&slot->discard_until));
+	apikey_slot_discard(slot);
 
 	pos = batch_end = apikey_ring_tail(slot->ring);
 	batch_rows = batch_damaged = ndays = 0;

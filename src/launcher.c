@@ -9,8 +9,8 @@
  *		row gets its workers without waiting for a verification;
  *
  *		the writer and the housekeeper of each slot that wants them, and again
- *		when they end: at once after a long life, later and later (up to half a
- *		minute) when they keep ending early.
+ *		when they end: soon after a good end or a long life, later and later (up
+ *		to half a minute) when they keep failing early.
  *
  * Nothing is started in a database that is held (dbhook.c), that refuses
  * connections or is a template, or while the creation of its extension is
@@ -71,7 +71,7 @@ typedef struct Child
 	BackgroundWorkerHandle *handle; /* NULL = none that we know to run */
 	TimestampTz started;
 	TimestampTz not_before;
-	int			short_lives;	/* in a row */
+	int			short_lives;	/* in a row, at least 1 after an end */
 } Child;
 
 typedef struct Probe
@@ -296,7 +296,14 @@ tend_child(ApikeySlotShared *slot, Oid database, ApikeyWorkerKind kind, Child *c
 
 	if (has_ended(&child->handle))
 	{
-		child->short_lives = now - child->started >= LONG_LIFE_US ? 0 : child->short_lives + 1;
+		int			code;
+
+		LWLockAcquire(apikey_control->lock, LW_SHARED);
+		code = slot->exit_code[kind];
+		LWLockRelease(apikey_control->lock);
+		if (code == 0 || now - child->started >= LONG_LIFE_US)
+			child->short_lives = 0;
+		child->short_lives++;
 		child->not_before = now + (TimestampTz) apikey_backoff_ms(child->short_lives) * 1000;
 	}
 	if (child->handle != NULL)
@@ -360,10 +367,7 @@ tend_slots(void)
 			if (OidIsValid(database) && pg_atomic_read_u32(&slot->wanted) != 0)
 				tend_child(slot, database, kind, child);
 			else if (has_ended(&child->handle))
-			{
-				child->short_lives = 0;
-				child->not_before = 0;
-			}
+				child->short_lives = child->not_before = 0;
 		}
 	}
 }

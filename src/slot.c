@@ -122,6 +122,7 @@ slot_assign(ApikeySlotShared *slot, Oid database)
 	pg_atomic_init_u32(&slot->writer_idle, 0);
 	pg_atomic_init_u32(&slot->creating, 0);
 	pg_atomic_init_u32(&slot->partitions_wanted, 0);
+	pg_atomic_init_u32(&slot->look_wanted, 0);
 	pg_atomic_init_u64(&slot->dropped, 0);
 	pg_atomic_init_u64(&slot->suppressed, 0);
 	pg_atomic_init_u64(&slot->unknown_window, 0);
@@ -139,6 +140,7 @@ slot_assign(ApikeySlotShared *slot, Oid database)
 	pg_atomic_init_u64(&slot->caught_up_at, 0);
 	memset(slot->pid, 0, sizeof(slot->pid));
 	memset(slot->latch, 0, sizeof(slot->latch));
+	memset(slot->exit_code, 0, sizeof(slot->exit_code));
 	memset(slot->tasks, 0, sizeof(slot->tasks));
 	pg_write_barrier();
 	pg_atomic_write_u32(&slot->database, database);
@@ -301,6 +303,29 @@ apikey_slot_raise(pg_atomic_uint64 *position, uint64 to)
 		;
 }
 
+void
+apikey_slot_discard(ApikeySlotShared *slot)
+{
+	uint64		upto = pg_atomic_read_u64(&slot->discard_until);
+	uint64		pos = apikey_ring_tail(slot->ring);
+	uint64		done = pos;
+	uint64		n = 0;
+	uint32		len;
+
+	if (pos >= upto)
+		return;
+	while (pos < upto && apikey_ring_next(slot->ring, &pos, &len) != NULL)
+	{
+		done = pos;
+		n++;
+	}
+	apikey_ring_release(slot->ring, done);
+	pg_atomic_fetch_add_u64(&slot->discarded, n);
+	apikey_slot_raise(&slot->durable, done);
+	apikey_slot_raise(&slot->activity, done);
+	ConditionVariableBroadcast(&slot->progress);
+}
+
 bool
 apikey_slot_wait(ApikeySlotShared *slot, pg_atomic_uint64 *progress,
 				 uint64 position, int64 timeout_ms)
@@ -379,16 +404,31 @@ apikey_slot_transaction_end(bool committed)
 	slot = apikey_slot_mine(false);
 	if (slot != NULL)
 	{
-		if (dropped_here && committed)
+		bool		ended = false;
+
+		if (committed && dropped_here)
 		{
 			apikey_slot_raise(&slot->discard_until, dropped_at);
-			if (!needed_here)
-				pg_atomic_write_u32(&slot->wanted, 0);
-			for (int kind = 0; kind < APIKEY_NWORKERS; kind++)
-				apikey_slot_wake(slot, kind);
+			ended = !needed_here;
 		}
+		else if (!committed && created_here && !dropped_here)
+		{
+			/* there was no extension before, and there is none now */
+			apikey_slot_raise(&slot->discard_until, apikey_ring_head(slot->ring));
+			ended = true;
+		}
+		if (ended)
+			pg_atomic_write_u32(&slot->wanted, 0);
 		if (counted_here)
 			pg_atomic_fetch_sub_u32(&slot->creating, 1);
+
+		/* a writer that runs does it itself; without one it is for us */
+		LWLockAcquire(apikey_control->lock, LW_EXCLUSIVE);
+		if (slot->pid[APIKEY_WORKER_WRITER] == 0)
+			apikey_slot_discard(slot);
+		LWLockRelease(apikey_control->lock);
+		for (int kind = 0; kind < APIKEY_NWORKERS; kind++)
+			apikey_slot_wake(slot, kind);
 		apikey_launcher_wake();
 	}
 	created_here = counted_here = needed_here = dropped_here = false;

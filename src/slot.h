@@ -19,10 +19,10 @@
  * Who writes what, besides the ring (ring.h)
  *		database				control->lock exclusive; read without lock by
  *								its own backends
- *		wanted					any backend (true), the writer and the session
- *								that drops the extension (false)
+ *		wanted					any backend (true); the writer and sessions that
+ *								end the extension or drop the database (false)
  *		creating				sessions with an uncommitted CREATE EXTENSION
- *		discard_until			session that dropped the extension; writer reads
+ *		discard_until			sessions that end the extension, the writer
  *		writer_idle				set by the writer, cleared by the push that wakes it
  *								(which also sets busy_since)
  *		sync_wanted, flush_wanted	raised by waiting sessions, never lowered: a
@@ -87,6 +87,8 @@ typedef struct ApikeySlotShared
 	pg_atomic_uint32 writer_idle;	/* the writer sleeps until it is woken */
 	pg_atomic_uint32 creating;	/* uncommitted CREATE EXTENSIONs in use */
 	pg_atomic_uint32 partitions_wanted; /* writer to housekeeper */
+	pg_atomic_uint32 look_wanted;	/* housekeeper to writer: is the extension
+									 * still there? */
 	LWLock	   *task_lock;		/* constant */
 	ApikeyRingShared *ring;		/* constant */
 
@@ -114,6 +116,7 @@ typedef struct ApikeySlotShared
 	/* protected by control->lock */
 	pid_t		pid[APIKEY_NWORKERS];	/* 0 = not running */
 	Latch	   *latch[APIKEY_NWORKERS]; /* of the process; NULL = none */
+	int			exit_code[APIKEY_NWORKERS]; /* of the last one */
 
 	/* protected by task_lock */
 	ApikeyTaskStatsShared tasks[APIKEY_NTASKS];
@@ -168,6 +171,14 @@ extern void apikey_workers_needed(void);
  */
 extern bool apikey_slot_wait(ApikeySlotShared *slot, pg_atomic_uint64 *progress,
 							 uint64 position, int64 timeout_ms);
+
+/*
+ * apikey_slot_discard gives up the events before discard_until: those of an
+ * extension that is gone.  All of them are published, who pushed them has
+ * finished its transaction.  Only for the writer, or with control->lock held
+ * exclusively while there is none: it moves the tail of the ring.
+ */
+extern void apikey_slot_discard(ApikeySlotShared *slot);
 
 /* apikey_slot_raise sets an atomic position to the later of the two. */
 extern void apikey_slot_raise(pg_atomic_uint64 *position, uint64 to);

@@ -74,6 +74,7 @@ check_out(int code, Datum arg)
 	{
 		my_slot->pid[my_kind] = 0;
 		my_slot->latch[my_kind] = NULL;
+		my_slot->exit_code[my_kind] = code;
 	}
 	LWLockRelease(apikey_control->lock);
 	apikey_launcher_wake();
@@ -332,32 +333,13 @@ apikey_worker_held(void)
 	return held;
 }
 
-void
-apikey_worker_discard(uint64 upto)
-{
-	uint64		pos = apikey_ring_tail(my_slot->ring);
-	uint64		done = pos;
-	uint64		n = 0;
-	uint32		len;
-
-	if (pos >= upto)
-		return;
-	while (pos < upto && apikey_ring_next(my_slot->ring, &pos, &len) != NULL)
-	{
-		done = pos;
-		n++;
-	}
-	apikey_ring_release(my_slot->ring, done);
-	pg_atomic_fetch_add_u64(&my_slot->discarded, n);
-	apikey_slot_raise(&my_slot->durable, done);
-	apikey_slot_raise(&my_slot->activity, done);
-	ConditionVariableBroadcast(&my_slot->progress);
-}
-
 /*
- * The order of the steps matters.  A session that makes the extension counts
- * itself in "creating" before its first push, and off after its commit is
- * visible.  So if nobody is counted after we took the position, every event
+ * Only the writer decides that there is no extension; the housekeeper asks it
+ * to look.
+ *
+ * The order of the writer's steps matters.  A session that makes the extension
+ * counts itself in "creating" before its first push, and off after its commit
+ * is visible.  So if nobody is counted after we took the position, every event
  * before it was pushed by a transaction that has ended, and the look into the
  * catalogs afterwards sees whether its extension stayed.
  */
@@ -365,31 +347,31 @@ void
 apikey_worker_gone(void)
 {
 	uint64		upto = apikey_ring_head(my_slot->ring);
-	bool		dropped = pg_atomic_exchange_u32(&my_slot->wanted, 0) == 0;
+	ApikeyExtension extension;
 
-	if (dropped)
-		upto = pg_atomic_read_u64(&my_slot->discard_until);
-	else if (pg_atomic_read_u32(&my_slot->creating) > 0)
+	if (my_kind != APIKEY_WORKER_WRITER)
 	{
-		/* the launcher starts us again when it is committed */
-		pg_atomic_write_u32(&my_slot->wanted, 1);
+		pg_atomic_write_u32(&my_slot->look_wanted, 1);
+		apikey_slot_wake(my_slot, APIKEY_WORKER_WRITER);
 		proc_exit(0);
 	}
-	else
+	if (pg_atomic_exchange_u32(&my_slot->wanted, 0) != 0)
 	{
-		ApikeyExtension extension;
-
+		if (pg_atomic_read_u32(&my_slot->creating) > 0)
+		{
+			/* the launcher starts us again when it is committed */
+			pg_atomic_write_u32(&my_slot->wanted, 1);
+			proc_exit(0);
+		}
 		if (apikey_worker_begin("looking for the extension", &extension))
 		{
 			apikey_worker_commit();
 			pg_atomic_write_u32(&my_slot->wanted, 1);
 			return;
 		}
+		apikey_slot_raise(&my_slot->discard_until, upto);
 	}
-	if (my_kind == APIKEY_WORKER_WRITER)
-		apikey_worker_discard(upto);
-	else
-		apikey_slot_wake(my_slot, APIKEY_WORKER_WRITER);
+	apikey_slot_discard(my_slot);
 	proc_exit(0);
 }
 

@@ -82,13 +82,6 @@ extern void apikey_worker_abort(void);
  */
 extern void apikey_worker_gone(void);
 
-/*
- * apikey_worker_discard gives up the events before a position: those of an
- * extension that is gone.  All of them are published, who pushed them has
- * finished its transaction.  Only the writer may call it.
- */
-extern void apikey_worker_discard(uint64 upto);
-
 /* apikey_worker_held tells whether DDL on our database wants us away. */
 extern bool apikey_worker_held(void);
 

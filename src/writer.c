@@ -241,6 +241,17 @@ sleep_collecting(TimestampTz since)
 								   WaitEventExtensionNew("ApikeyWriterCollect"));
 }
 
+static bool
+extension_there(void)
+{
+	ApikeyExtension extension;
+
+	if (!apikey_worker_begin("looking for the extension", &extension))
+		return false;
+	apikey_worker_commit();
+	return true;
+}
+
 static void
 turn(void)
 {
@@ -250,7 +261,8 @@ turn(void)
 	apikey_worker_turn();
 	if (sigterms > 0)
 		stop();
-	if (pg_atomic_read_u32(&slot->wanted) == 0)
+	if (pg_atomic_read_u32(&slot->wanted) == 0 ||
+		(pg_atomic_exchange_u32(&slot->look_wanted, 0) != 0 && !extension_there()))
 		apikey_worker_gone();
 
 	if (collecting_since == 0)
@@ -293,6 +305,7 @@ apikey_writer_main(Datum arg)
 	slot = apikey_worker_start(arg, APIKEY_WORKER_WRITER, on_sigterm, LOCK_TIMEOUT_MS);
 
 	apikey_batch_init(slot);
+	pg_atomic_write_u32(&slot->look_wanted, 1);
 
 	/* the activity that our predecessor had gathered is lost */
 	apikey_slot_raise(&slot->activity, apikey_ring_tail(slot->ring));
