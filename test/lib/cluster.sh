@@ -40,6 +40,7 @@ cluster_create()
 		echo "fsync = off"
 		echo "shared_preload_libraries = 'apikey'"
 		echo "max_worker_processes = 32"
+		echo "max_prepared_transactions = 10"
 		echo "timezone = 'UTC'"
 		echo "log_timezone = 'UTC'"
 		echo "lc_messages = 'C'"
