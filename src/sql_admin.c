@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -100,6 +101,28 @@ find_body(FunctionCallInfo fcinfo)
 	return body;
 }
 
+/*
+ * A body reads rows the caller may not know of.  Messages below NOTICE tell of
+ * them: debug_print_plan, which anybody may set, prints the plans of the
+ * body's queries with foreign ids in them, and their number alone tells what
+ * exists.  They go to the server log only, as long as a body runs.
+ *
+ * Returns the nest level to hand to AtEOXact_GUC(), 0 when nothing was
+ * changed; after an error the end of the transaction puts things right.
+ */
+static pg_noinline int
+hush_client(void)
+{
+	int			level;
+
+	if (client_min_messages >= NOTICE)
+		return 0;
+	level = NewGUCNestLevel();
+	(void) set_config_option("client_min_messages", "notice", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
 /* Run a prepared call as owner, for the present user as the caller. */
 static Datum
 call_as(Oid owner, FunctionCallInfo call)
@@ -107,6 +130,7 @@ call_as(Oid owner, FunctionCallInfo call)
 	Oid			save_caller = current_caller;
 	Oid			save_user;
 	int			save_context;
+	int			guc_level = hush_client();
 	volatile Datum result = 0;
 
 	GetUserIdAndSecContext(&save_user, &save_context);
@@ -122,6 +146,8 @@ call_as(Oid owner, FunctionCallInfo call)
 		SetUserIdAndSecContext(save_user, save_context);
 	}
 	PG_END_TRY();
+	if (guc_level != 0)
+		AtEOXact_GUC(true, guc_level);
 	return result;
 }
 
