@@ -7,13 +7,23 @@
 -- pg_dump takes its rows and retention may drop it.
 -- ---------------------------------------------------------------------------
 
--- One advisory lock per subject, for the rest of the transaction.
+-- One lock per subject, for the rest of the transaction.  Tables of our own
+-- and not advisory locks: any role that may connect could take those first, and
+-- nobody could revoke an access or make a partition while it holds them.  No
+-- member may lock a table in these modes.  They hold up neither readers nor,
+-- for usage, the writer.
 CREATE FUNCTION apikey._lock(subject text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- 1634757497 spells "apky"
-	PERFORM pg_advisory_xact_lock(1634757497, hashtext(subject));
+	CASE subject
+		WHEN 'partitions' THEN
+			LOCK TABLE ONLY apikey.usage IN SHARE UPDATE EXCLUSIVE MODE;
+		WHEN 'grants' THEN
+			LOCK TABLE ONLY apikey.member IN SHARE ROW EXCLUSIVE MODE;
+		WHEN 'keyring' THEN
+			LOCK TABLE ONLY apikey.keyring IN SHARE ROW EXCLUSIVE MODE;
+	END CASE;
 END
 $$;
 

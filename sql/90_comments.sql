@@ -403,7 +403,7 @@ COMMENT ON FUNCTION apikey.check_setup IS
 -- internal: arguments
 
 COMMENT ON FUNCTION apikey._lock IS
-	'takes an advisory lock of this extension for the transaction';
+	'makes callers with the same subject wait for each other until the end of the transaction';
 COMMENT ON FUNCTION apikey._setting IS
 	'a setting of this extension, or a fallback where it is not defined';
 COMMENT ON FUNCTION apikey._audit IS
