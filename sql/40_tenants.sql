@@ -33,11 +33,21 @@ BEGIN
 END
 $$;
 
+-- The path of a tenant.  A loop: views call this for each row.
 CREATE FUNCTION apikey._path(tenant_id bigint) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	above bigint := tenant_id;
+	step text;
+	path text;
 BEGIN
-	RETURN (SELECT string_agg(c.name, '/' ORDER BY c.depth DESC) FROM apikey._tenant_chain(_path.tenant_id) c);
+	WHILE above IS NOT NULL LOOP
+		SELECT t.parent_id, t.name INTO above, step FROM apikey.tenant t WHERE t.tenant_id = above;
+		EXIT WHEN NOT FOUND;
+		path := concat_ws('/', step, path);
+	END LOOP;
+	RETURN path;
 END
 $$;
 

@@ -317,9 +317,7 @@ BEGIN
 		wanted := coalesce(now + rules.default_ttl, latest, 'infinity');
 		wanted := least(wanted, latest, parent_end);
 	ELSIF expires_at <= now THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = 'expires_at must not be in the past',
-			HINT = 'revoke_key() ends a key at once.';
+		RAISE invalid_parameter_value USING MESSAGE = 'expires_at must not be in the past';
 	END IF;
 	IF wanted > latest THEN
 		RAISE SQLSTATE 'AK002' USING

@@ -182,9 +182,13 @@ $$;
 -- Stores n copies of the row, each with a secret and the roles.  One statement
 -- whatever n is.  Several copies are told apart by a number after their name.
 -- Returns nothing if the idempotency key is taken.
+--
+-- enable_seqscan: the checks of foreign keys are planned inside, and kept by
+-- the session.  Planned while the tables are nearly empty they would scan them,
+-- once for each key of a later, larger call.
 CREATE FUNCTION apikey._insert_keys(k apikey.api_key, n integer, role_ids bigint[], bytes integer, seal_to bytea)
 	RETURNS SETOF apikey.new_key
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $$
 DECLARE
 	prefix text := (SELECT t.prefix FROM apikey.tenant t WHERE t.tenant_id = k.tenant_id);
@@ -428,7 +432,7 @@ CREATE FUNCTION apikey._update_key(
 	not_before timestamptz,
 	clear text[]
 ) RETURNS apikey.key_info
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $$
 DECLARE
 	seen apikey.api_key := apikey._find_key(key_id, 'keys');

@@ -208,7 +208,7 @@ BEGIN
 	END IF;
 
 	-- a caller's now() is the start of its transaction, and clocks differ
-	IF at < least(now - interval '1 minute', transaction_timestamp()) THEN
+	IF at < now - greatest(interval '1 minute', clock_timestamp() - transaction_timestamp()) THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'at must not be in the past',
 			DETAIL = 'A revocation takes effect now or later; what was accepted before stays accepted.';
@@ -349,7 +349,7 @@ CREATE FUNCTION apikey._rotate_key(
 	seal_to bytea,
 	bytes integer
 ) RETURNS apikey.new_key
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $$
 DECLARE
 	k apikey.api_key := apikey._find_key(key_id, 'keys');

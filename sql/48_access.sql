@@ -42,6 +42,8 @@ BEGIN
 		('metadata', 'relation', 'event', false),
 		('metadata', 'relation', 'key', false),
 		('metadata', 'function', 'list_keys', false),
+		('usage', 'function', 'flush_usage', true),
+
 		('metadata', 'relation', 'stat_usage', true),
 		('metadata', 'function', '_stat_usage', true),
 		('metadata', 'relation', 'stat_worker', true),

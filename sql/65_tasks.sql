@@ -2,6 +2,8 @@
 -- What the workers run.  Each task is called in a transaction of its own,
 -- does a bounded piece of work and returns the number of rows it changed; the
 -- next call goes on where it stopped.  None waits for a caller's row lock.
+-- Workers live long: what could be planned on nearly empty tables is planned
+-- anew for each call.
 -- ---------------------------------------------------------------------------
 
 -- Where a sweep over the keys goes on; no row: from the beginning.
@@ -31,7 +33,7 @@ $$;
 -- Turns revocations whose time has come into status; they have been in force
 -- since.  Descendants carry the time themselves (see revoke_key).
 CREATE FUNCTION apikey._task_revocations() RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	ids bigint[];
@@ -50,7 +52,7 @@ $$;
 -- One step of a sweep over the keys that end in (since, until]: an event for
 -- each key and expiry, once.
 CREATE FUNCTION apikey._announce_expiry(type text, since timestamptz, until timestamptz) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	most CONSTANT integer := 2000;
@@ -108,7 +110,7 @@ $$;
 -- time counts from the making, the last use, or the last time somebody took
 -- the key in hand.  One step of a sweep over all keys.
 CREATE FUNCTION apikey._task_idle() RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	most CONSTANT integer := 2000;
@@ -182,7 +184,7 @@ CREATE FUNCTION apikey._flush_activity(
 	errors bigint[],
 	denials bigint[]
 ) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
