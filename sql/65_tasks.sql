@@ -74,9 +74,11 @@ BEGIN
 		SELECT d.tenant_id, _announce_expiry.type, d.key_id, jsonb_strip_nulls(jsonb_build_object(
 			'expires_at', d.expires_at, 'owner', d.owner, 'name', d.name)), d.dedupe_key, apikey._now()
 		FROM scanned d
-		-- not left to ON CONFLICT, which takes a number of the sequence first
+		-- Not left to ON CONFLICT, which takes a number of the sequence first.
+		-- OFFSET keeps it a look-up for each row.
 		WHERE NOT EXISTS (SELECT FROM apikey.event e
-						  WHERE e.tenant_id = d.tenant_id AND e.type = _announce_expiry.type AND e.dedupe_key = d.dedupe_key)
+						  WHERE e.tenant_id = d.tenant_id AND e.type = _announce_expiry.type AND e.dedupe_key = d.dedupe_key
+						  OFFSET 0)
 		ORDER BY d.key_id
 		ON CONFLICT DO NOTHING
 		RETURNING event.event_id
@@ -145,7 +147,8 @@ BEGIN
 			AND greatest(k.created_at, k.not_before, a.last_used_at) < now - r.idle_timeout
 			AND NOT EXISTS (SELECT FROM apikey.audit_log l
 							WHERE l.object = 'key:' || k.key_id AND l.at >= now - r.idle_timeout
-								AND l.action = ANY ('{key.resume,key.restore,key.renew,key.rotate}'))
+								AND l.action = ANY ('{key.resume,key.restore,key.renew,key.rotate}')
+							OFFSET 0)
 		ORDER BY k.key_id
 		FOR NO KEY UPDATE OF k SKIP LOCKED);
 	UPDATE apikey.api_key t SET status = 'suspended', suspend_reason = 'idle' WHERE t.key_id = ANY (ids);
