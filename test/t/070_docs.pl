@@ -317,6 +317,30 @@ foreach my $row (@{ $class_table->{rows} })
 }
 is(join(' ', sort map { $_->[0] } @{ $class_table->{rows} }), join(' ', sort keys %opened), 'all classes of rights are documented');
 
+# --- rules of policies --------------------------------------------------------
+
+my @rules = table_of($reference, qr/^Policies$/, 'rule', 'default', 'used', 'meaning');
+same_sets([ map { code($_->[0]) . '=' . code($_->[1]) } @rules ], [ rows(<<'SQL') ], 'all rules are documented with their defaults');
+SELECT n || '=' || CASE d WHEN '[]' THEN '{}' WHEN '00:00:00' THEN '0' ELSE coalesce(d, 'NULL') END
+FROM unnest(apikey._rule_names()) n, to_jsonb(apikey._default_rules()) r, LATERAL (SELECT r ->> n) v (d)
+SQL
+my %other = (
+	rate_limits => q{ARRAY[ROW('m', 1, '1 s', 1, 'key')::apikey.rate_limit]},
+	quotas => q{ARRAY[ROW('m', 1, 'day', 'UTC', 'key')::apikey.quota]},
+	max_scopes => q{'{a}'}, max_keys_per_owner => 1, priority => 1,
+	on_leak => q{'revoke'}, on_anomaly => q{'suspend'}, recoverable => 'true', requires_approval => 'true',
+	map({ $_ => q{'1 day'} } qw(default_ttl max_ttl idle_timeout grace rotate_every overlap)),
+	map({ $_ => q{'{192.0.2.0/24}'} } qw(allowed_cidrs denied_cidrs)),
+	map({ $_ => q{'{/v1/*}'} } qw(allowed_endpoints denied_endpoints)),
+	access_hours => q{'{08:00-18:00}'}, required_scopes => q{'{a}'});
+foreach my $row (@rules)
+{
+	my $rule = code($row->[0]);
+
+	is(scalar sqlstate_of($node, "SELECT apikey.create_policy('acme', 'with $rule', $rule => $other{$rule})"),
+		$row->[2] eq '-' ? '0A000' : '00000', "rule $rule: supported or not");
+}
+
 # --- tasks of the workers ----------------------------------------------------
 
 same_sets([ map { code($_->[0]) . ' ' . code($_->[1]) } table_of($operations, qr/^Workers$/, 'task', 'worker') ],
