@@ -49,6 +49,7 @@ DOCS        = $(patsubst $(SRC)%,%,$(wildcard $(SRC)doc/apikey*.md))
 WERROR      = -Werror
 PG_CFLAGS   = -Wall -Wextra $(WERROR) -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Wno-sign-compare $(SAN)
+PG_CPPFLAGS = -DAPIKEY_VERSION=\"$(EXTVERSION)\"
 SHLIB_LINK  = -lsodium $(SAN)
 
 # Code that handles secrets is not handed to the JIT compiler.
