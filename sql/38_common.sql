@@ -182,10 +182,10 @@ CREATE FUNCTION apikey._check_interval(value interval, what text) RETURNS void
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF value > interval '1000 years' THEN
+	IF value > interval '100 years' THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('%s is too long', what),
-			DETAIL = 'The limit is 1000 years.';
+			DETAIL = 'The limit is 100 years.';
 	END IF;
 END
 $$;

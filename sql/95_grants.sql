@@ -12,9 +12,11 @@ DECLARE
 	grantee pg_catalog.text;
 BEGIN
 	-- Whoever owns the schema, or something in it, could put functions beside
-	-- ours that calls resolve to.
+	-- ours that calls resolve to.  A restore may find the schema of another
+	-- superuser.
 	SELECT * INTO home FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) 'apikey';
-	IF home.nspowner OPERATOR(pg_catalog.<>) (SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) CURRENT_USER) THEN
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) home.nspowner
+				   AND (r.rolsuper OR r.rolname OPERATOR(pg_catalog.=) CURRENT_USER)) THEN
 		RAISE insufficient_privilege USING
 			MESSAGE = 'schema "apikey" belongs to another role',
 			HINT = 'Drop the schema; CREATE EXTENSION makes it.';
@@ -43,8 +45,9 @@ BEGIN
 		FROM pg_catalog.pg_proc f WHERE f.pronamespace OPERATOR(pg_catalog.=) home.oid
 		UNION ALL
 		SELECT 'TYPE', t.oid::pg_catalog.regtype::pg_catalog.text, t.typacl, t.typowner
-		FROM pg_catalog.pg_type t
-		WHERE t.typnamespace OPERATOR(pg_catalog.=) home.oid AND t.typelem OPERATOR(pg_catalog.=) 0
+		FROM pg_catalog.pg_type t JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.typrelid
+		-- not the row types of tables: pg_dump would warn of them
+		WHERE t.typnamespace OPERATOR(pg_catalog.=) home.oid AND c.relkind OPERATOR(pg_catalog.=) 'c'
 	LOOP
 		EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM PUBLIC CASCADE', member.kind, member.name);
 		FOR grantee IN

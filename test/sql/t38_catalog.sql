@@ -46,7 +46,7 @@ SELECT p.oid::regprocedure AS open_path FROM pg_proc p JOIN pg_language l ON l.o
 SELECT p.oid::regprocedure AS immutable_context FROM pg_proc p WHERE pronamespace = 'apikey'::regnamespace AND provolatile = 'i' AND proname ~ '(tenant|caller|may|sees|context|current)';
 SELECT p.oid::regprocedure AS for_public FROM pg_proc p WHERE pronamespace = 'apikey'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE');
 SELECT c.relname AS for_public FROM pg_class c WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('r', 'p', 'v', 'S') AND has_table_privilege('public', c.oid, 'SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER');
-SELECT t.typname AS for_public FROM pg_type t WHERE typnamespace = 'apikey'::regnamespace AND typelem = 0 AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = t.typrelid) AND has_type_privilege('public', t.oid, 'USAGE');
+SELECT t.typname AS for_public FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c' WHERE typnamespace = 'apikey'::regnamespace AND has_type_privilege('public', t.oid, 'USAGE');
 SELECT has_schema_privilege('public', 'apikey', 'USAGE') OR has_schema_privilege('public', 'apikey', 'CREATE') AS for_public;
 
 -- a public function and its body agree
