@@ -53,7 +53,7 @@ $$;
 
 -- Read by views, hence STABLE.
 CREATE FUNCTION apikey.tenant_path(tenant_id bigint) RETURNS text
-	LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+	LANGUAGE c STABLE PARALLEL UNSAFE COST 1000 AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._tenant_path(tenant_id bigint) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -7,7 +7,7 @@
 CREATE VIEW apikey.key WITH (security_invoker = true) AS
 SELECT
 	k.key_id,
-	apikey.tenant_path(k.tenant_id) AS tenant,
+	t.path AS tenant,
 	e.name AS environment,
 	p.name AS policy,
 	k.parent_key_id,
@@ -43,7 +43,9 @@ SELECT
 FROM apikey.api_key k
 	JOIN apikey.environment e ON e.environment_id OPERATOR(pg_catalog.=) k.environment_id
 	LEFT JOIN apikey.policy p ON p.policy_id OPERATOR(pg_catalog.=) k.policy_id
-	LEFT JOIN apikey.key_activity a ON a.key_id OPERATOR(pg_catalog.=) k.key_id;
+	LEFT JOIN apikey.key_activity a ON a.key_id OPERATOR(pg_catalog.=) k.key_id
+	-- OFFSET keeps this a join, which remembers the path of a tenant (Memoize)
+	CROSS JOIN LATERAL (SELECT apikey.tenant_path(k.tenant_id) AS path OFFSET 0) t;
 
 CREATE VIEW apikey.stat_usage WITH (security_invoker = true) AS
 SELECT s.written, s.waiting, s.dropped, s.suppressed, s.bytes, s.lag, s.buffer_size
