@@ -194,6 +194,7 @@ store_batch(TimestampTz seen_at, bool sync)
 		return false;
 	(void) apikey_usage_copy_finish(extension.usage);
 	apikey_leak_write();
+	apikey_worker_prepare_commit();
 
 	/* nothing may come between the commit and the new tail */
 	HOLD_INTERRUPTS();

@@ -16,6 +16,7 @@
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -267,8 +268,15 @@ apikey_worker_begin(const char *activity, ApikeyExtension *extension)
 }
 
 void
+apikey_worker_prepare_commit(void)
+{
+	AfterTriggerFireDeferred();
+}
+
+void
 apikey_worker_commit(void)
 {
+	apikey_worker_prepare_commit();
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(GetSessionUserId(), 0);
 	CommitTransactionCommand();

@@ -62,7 +62,12 @@ extern bool apikey_worker_sleep(long timeout_ms, uint32 wait_event);
  */
 extern bool apikey_worker_begin(const char *activity, ApikeyExtension *extension);
 
-/* apikey_worker_commit commits it. */
+/*
+ * apikey_worker_commit commits it.  What somebody's deferred trigger does
+ * belongs before that, where it is still the owner's and can be cancelled:
+ * apikey_worker_prepare_commit runs it (commit does too).
+ */
+extern void apikey_worker_prepare_commit(void);
 extern void apikey_worker_commit(void);
 
 /*

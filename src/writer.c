@@ -99,6 +99,7 @@ flush_activity(void)
 		else if (!done)
 		{
 			(void) apikey_activity_flush();
+			apikey_worker_prepare_commit();
 			HOLD_INTERRUPTS();
 			apikey_batch_commit();
 			apikey_activity_clear();

@@ -149,6 +149,30 @@ is($after->{dropped} - $before->{dropped}, 1, 'the one is counted');
 is($after->{written} - $before->{written}, 19, 'and the others');
 $node->safe_psql('postgres', "ALTER TABLE $leaf DROP CONSTRAINT no_13");
 
+# --- an error at the commit keeps the events, and a hanging trigger can be
+# cancelled there
+$node->safe_psql('postgres', <<SQL);
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RAISE 'not now' USING ERRCODE = '55P03'; END \$\$;
+CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN PERFORM pg_sleep(600); RETURN NULL; END \$\$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON $leaf DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail();
+SQL
+$before = stat_usage($node);
+$node->safe_psql('postgres', verify_sql($key, 3));
+ok(poll($node, "SELECT error = 'not now' FROM apikey.stat_worker WHERE task = 'usage'"), 'a commit that fails is told');
+is(stat_usage($node)->{waiting}, 3, 'and the events wait');
+$node->safe_psql('postgres', "DROP TRIGGER late ON $leaf");
+flushed('failed commit');
+is(stat_usage($node)->{written} - $before->{written}, 3, 'then they are written');
+$node->safe_psql('postgres', "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON $leaf DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hang()");
+$node->safe_psql('postgres', verify_sql($key, 1));
+ok(poll($node, "SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'apikey writer'", 'PgSleep'), 'the writer hangs in a trigger');
+signal_worker($node, 'writer', 'INT');
+ok(poll($node, "SELECT error ~ 'canceling statement' FROM apikey.stat_worker WHERE task = 'usage'"), 'and can be cancelled');
+poll($node, "SELECT pg_cancel_backend(pid) IS NULL FROM (SELECT 1) one LEFT JOIN pg_stat_activity ON backend_type = 'apikey writer' AND wait_event = 'PgSleep'");
+$node->safe_psql('postgres', "SET lock_timeout = '100 s'; DROP TRIGGER late ON $leaf");
+flushed('cancelled commit');
+is(stat_usage($node)->{written} - $before->{written}, 4, 'the event is written in the end');
+
 # --- a key in the path is masked, and told once
 $node->safe_psql('postgres', "SELECT apikey.verify('$key', endpoint => '/x/$key') FROM generate_series(1, 5)");
 flushed('leak');

@@ -95,6 +95,8 @@ for my $mode ('fast', 'smart')
 	ok(workers_run($node), 'the workers start by themselves');
 }
 
+my $pid;
+
 # --- fast shutdown under load: what a client was answered is on disk
 my $script = $node->basedir . '/verify.sql';
 append_to_file($script, "SELECT apikey.is_allowed('$key', request_id => 'load');\n");
@@ -111,6 +113,30 @@ ok(defined $answered && $answered > 0 && $rows >= $answered && $rows <= $answere
 	"fast shutdown under load: rows for all that was answered")
   or diag('answered ' . ($answered // '?') . ", rows $rows\n$out\n$err");
 
+# --- a client that is still in a call when the workers get their signal: one
+# expression of many calls, with no place to be interrupted in between
+my $calls = 20000;
+my $seen = stat_usage($node);
+$seen = $seen->{written} + $seen->{waiting};
+my $client = $node->background_psql('postgres', on_error_stop => 0);
+$pid = $client->query_safe('SELECT pg_backend_pid();');
+$client->query_until(qr/started/, "\\echo started\nSELECT cardinality(ARRAY["
+	  . join(',', ("apikey.is_allowed('$key', request_id => 'late')") x $calls) . "]);\n");
+ok(poll($node, "SELECT written + waiting > $seen FROM apikey.stat_usage"), 'the client is in its call');
+kill('STOP', $pid) == 1 or die;
+my $housekeeper = worker_pid($node, 'housekeeper');
+my $done_before = $node->safe_psql('postgres', "SELECT state FROM pg_stat_activity WHERE pid = $pid");
+command_ok([ 'pg_ctl', '-D', $node->data_dir, '-m', 'fast', '-W', 'stop' ], 'fast shutdown begins');
+ok(process_gone($housekeeper), 'the workers have got the signal');
+kill('CONT', $pid) == 1 or die;
+$node->{_pid} and ok(process_gone($node->{_pid}), 'the server stops');
+eval { $client->quit };
+$node->_update_pid(0);
+$node->start;
+is($node->safe_psql('postgres', "SELECT count(*) FROM apikey.usage WHERE request_id = 'late'"), $calls,
+	'all events of the client are on disk')
+  or diag("state when stopped: $done_before");
+
 # --- kill -9 of a backend: the server restarts, the writer too, what was
 # flushed before is there, and not more than was issued
 $issued = $node->safe_psql('postgres', 'SELECT count(*) FROM apikey.usage');
@@ -119,7 +145,7 @@ is($node->safe_psql('postgres', "SELECT apikey.flush_usage('180 s')"), 't', 'flu
 my $flushed = $issued;
 push_events(10);
 my $victim = $node->background_psql('postgres', on_error_stop => 0);
-my $pid = $victim->query_safe('SELECT pg_backend_pid();');
+$pid = $victim->query_safe('SELECT pg_backend_pid();');
 kill('KILL', $pid) == 1 or die;
 eval { $victim->quit };
 ok(poll($node, 'SELECT 1', 1), 'the server is back');
