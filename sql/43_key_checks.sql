@@ -44,7 +44,7 @@ AS $$
 DECLARE
 	k apikey.api_key;
 BEGIN
-	PERFORM apikey._require(key_id, 'key_id');
+	PERFORM apikey._require(key_id, 'id');
 	SELECT * INTO k FROM apikey.api_key t WHERE t.key_id = _find_key.key_id;
 	PERFORM apikey._require_access(class, k.tenant_id, format('key %s', key_id));
 	RETURN k;

@@ -402,7 +402,7 @@ $$;
 -- --- changing and listing --------------------------------------------------
 
 CREATE FUNCTION apikey.update_key(
-	key_id bigint,
+	id bigint,
 	name text DEFAULT NULL,
 	owner text DEFAULT NULL,
 	description text DEFAULT NULL,
@@ -418,7 +418,7 @@ CREATE FUNCTION apikey.update_key(
 ) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._update_key(
-	key_id bigint,
+	id bigint,
 	name text,
 	owner text,
 	description text,
@@ -435,7 +435,7 @@ CREATE FUNCTION apikey._update_key(
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $$
 DECLARE
-	seen apikey.api_key := apikey._find_key(key_id, 'keys');
+	seen apikey.api_key := apikey._find_key(id, 'keys');
 	was apikey.api_key;
 	k apikey.api_key;
 	parent apikey.api_key;
@@ -464,7 +464,7 @@ BEGIN
 	was := apikey._lock_key(seen);
 	PERFORM apikey._require_not_revoked(was);
 	k := was;
-	was_roles := apikey._key_role_ids(key_id);
+	was_roles := apikey._key_role_ids(id);
 	role_ids := CASE WHEN roles IS NOT NULL OR 'roles' = ANY (clear)
 		THEN apikey._role_ids(k.tenant_id, roles) ELSE was_roles END;
 	IF policy IS NOT NULL OR 'policy' = ANY (clear) THEN
@@ -500,20 +500,20 @@ BEGIN
 	before := apikey._key_json(was, was_roles);
 	after := apikey._key_json(k, role_ids);
 	IF before = after THEN
-		RETURN apikey._key_info(key_id);
+		RETURN apikey._key_info(id);
 	END IF;
 	UPDATE apikey.api_key t SET
 		name = k.name, owner = k.owner, description = k.description, scopes = k.scopes, policy_id = k.policy_id,
 		metadata = k.metadata, tags = k.tags, cidrs = k.cidrs, endpoints = k.endpoints, not_before = k.not_before
-	WHERE t.key_id = _update_key.key_id;
-	DELETE FROM apikey.key_role kr WHERE kr.key_id = _update_key.key_id AND NOT kr.role_id = ANY (role_ids);
+	WHERE t.key_id = _update_key.id;
+	DELETE FROM apikey.key_role kr WHERE kr.key_id = _update_key.id AND NOT kr.role_id = ANY (role_ids);
 	INSERT INTO apikey.key_role (key_id, role_id, tenant_id)
 		SELECT k.key_id, r, k.tenant_id FROM unnest(role_ids) r WHERE NOT r = ANY (was_roles);
-	PERFORM apikey._audit(k.tenant_id, 'key.update', 'key:' || key_id,
+	PERFORM apikey._audit(k.tenant_id, 'key.update', 'key:' || id,
 						  apikey._changes(before, after), apikey._changes(after, before));
-	PERFORM apikey._event(k.tenant_id, 'key.update', key_id, jsonb_build_object(
+	PERFORM apikey._event(k.tenant_id, 'key.update', id, jsonb_build_object(
 		'changed', ARRAY(SELECT jsonb_object_keys(apikey._changes(after, before) || apikey._changes(before, after)) ORDER BY 1)));
-	RETURN apikey._key_info(key_id);
+	RETURN apikey._key_info(id);
 END
 $$;
 

@@ -59,13 +59,13 @@ $$;
 
 -- --- suspend, resume, renew ------------------------------------------------
 
-CREATE FUNCTION apikey.suspend_key(key_id bigint, reason text DEFAULT NULL) RETURNS apikey.key_info
+CREATE FUNCTION apikey.suspend_key(id bigint, reason text DEFAULT NULL) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
-CREATE FUNCTION apikey._suspend_key(key_id bigint, reason text) RETURNS apikey.key_info
+CREATE FUNCTION apikey._suspend_key(id bigint, reason text) RETURNS apikey.key_info
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key := apikey._find_key(id, 'keys');
 BEGIN
 	PERFORM apikey._check_reason(reason);
 	k := apikey._lock_key(k);
@@ -82,13 +82,13 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey.resume_key(key_id bigint) RETURNS apikey.key_info
+CREATE FUNCTION apikey.resume_key(id bigint) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
-CREATE FUNCTION apikey._resume_key(key_id bigint) RETURNS apikey.key_info
+CREATE FUNCTION apikey._resume_key(id bigint) RETURNS apikey.key_info
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key := apikey._find_key(id, 'keys');
 BEGIN
 	k := apikey._lock_key(k);
 	PERFORM apikey._require_not_revoked(k);
@@ -132,13 +132,13 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey.renew_key(key_id bigint, expires_at timestamptz) RETURNS apikey.key_info
+CREATE FUNCTION apikey.renew_key(id bigint, expires_at timestamptz) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
-CREATE FUNCTION apikey._renew_key(key_id bigint, expires_at timestamptz) RETURNS apikey.key_info
+CREATE FUNCTION apikey._renew_key(id bigint, expires_at timestamptz) RETURNS apikey.key_info
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key := apikey._find_key(id, 'keys');
 	rules apikey.policy_version;
 BEGIN
 	IF expires_at IS NULL THEN
@@ -159,14 +159,14 @@ $$;
 -- Now, or at a later time: then the time is written to the key and to all
 -- that fall with it, and counts from that instant by itself.
 CREATE FUNCTION apikey.revoke_key(
-	key_id bigint,
+	id bigint,
 	reason text DEFAULT NULL,
 	at timestamptz DEFAULT NULL,
 	cascade boolean DEFAULT true
 ) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._revoke_key(
-	key_id bigint,
+	id bigint,
 	reason text,
 	at timestamptz,
 	cascade boolean
@@ -174,7 +174,7 @@ CREATE FUNCTION apikey._revoke_key(
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key := apikey._find_key(id, 'keys');
 	now timestamptz;
 	ids bigint[];
 	below bigint[] := '{}';
@@ -227,13 +227,13 @@ $$;
 
 -- Undoes a revocation, or one that is scheduled, with all that it took along.
 -- A key that was suspended before is suspended again.
-CREATE FUNCTION apikey.restore_key(key_id bigint, reason text DEFAULT NULL) RETURNS apikey.key_info
+CREATE FUNCTION apikey.restore_key(id bigint, reason text DEFAULT NULL) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
-CREATE FUNCTION apikey._restore_key(key_id bigint, reason text) RETURNS apikey.key_info
+CREATE FUNCTION apikey._restore_key(id bigint, reason text) RETURNS apikey.key_info
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key := apikey._find_key(id, 'keys');
 	restored apikey.api_key;
 	parent apikey.api_key;
 	below bigint[];
@@ -276,13 +276,13 @@ END
 $$;
 
 -- Only what is revoked can be deleted.  Usage, audit rows and events stay.
-CREATE FUNCTION apikey.delete_key(key_id bigint) RETURNS apikey.key_info
+CREATE FUNCTION apikey.delete_key(id bigint) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
-CREATE FUNCTION apikey._delete_key(key_id bigint) RETURNS apikey.key_info
+CREATE FUNCTION apikey._delete_key(id bigint) RETURNS apikey.key_info
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key := apikey._find_key(id, 'keys');
 	info apikey.key_info;
 BEGIN
 	k := apikey._lock_key(k);
@@ -335,7 +335,7 @@ $$;
 -- A new secret for the same key.  Those before it end after the overlap, or
 -- when they would have ended anyway: no overlap lengthens a life.
 CREATE FUNCTION apikey.rotate_key(
-	key_id bigint,
+	id bigint,
 	overlap interval DEFAULT NULL,
 	expires_at timestamptz DEFAULT NULL,
 	seal_to bytea DEFAULT NULL,
@@ -343,7 +343,7 @@ CREATE FUNCTION apikey.rotate_key(
 ) RETURNS apikey.new_key
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._rotate_key(
-	key_id bigint,
+	id bigint,
 	overlap interval,
 	expires_at timestamptz,
 	seal_to bytea,
@@ -352,7 +352,7 @@ CREATE FUNCTION apikey._rotate_key(
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key := apikey._find_key(id, 'keys');
 	rules apikey.policy_version;
 	now timestamptz;
 	ends timestamptz;
