@@ -169,7 +169,7 @@ scan_window_list(ApikeyScan *scan, int attnum)
 			continue;
 		zone = items[i].zone;
 		if (zone.ptr == NULL)
-			strcpy(name, "UTC");
+			strlcpy(name, "UTC", sizeof(name));
 		else
 			snprintf(name, sizeof(name), "%.*s", zone.len, zone.ptr);
 		items[i].tz = pg_tzset(name);
