@@ -321,4 +321,3 @@ apikey_batch_write(bool sync)
 	row_limit = Min(row_limit * 2, BATCH_ROWS_MAX);
 	return APIKEY_BATCH_MORE;
 }
-

@@ -262,8 +262,8 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 					  queryEnv, dest, qc);
 
 		/*
-		 * The files of a dropped database are gone although the transaction is
-		 * not committed yet; in the unlikely case that it is not, the next
+		 * The files of a dropped database are gone although the transaction
+		 * is not committed yet; in the unlikely case that it is not, the next
 		 * verification there asks for the workers again.
 		 */
 		if (IsA(pstmt->utilityStmt, DropdbStmt))

@@ -36,7 +36,7 @@ static const struct
 {
 	const char *name;
 	ApikeyWorkerKind worker;
-}			task_info[APIKEY_NTASKS] = {
+} task_info[APIKEY_NTASKS] = {
 	[APIKEY_TASK_USAGE] = {"usage", APIKEY_WORKER_WRITER},
 	[APIKEY_TASK_ACTIVITY] = {"activity", APIKEY_WORKER_WRITER},
 	[APIKEY_TASK_REVOCATIONS] = {"revocations", APIKEY_WORKER_HOUSEKEEPER},
@@ -169,8 +169,8 @@ apikey_slot_reclaim(void)
 
 		/*
 		 * A process that is connected to the database may keep the address of
-		 * the slot.  Who connects from now on has to look it up, and waits for
-		 * our lock.
+		 * the slot.  Who connects from now on has to look it up, and waits
+		 * for our lock.
 		 */
 		if (OidIsValid(database) &&
 			pg_atomic_read_u32(&slot->wanted) == 0 &&

@@ -159,7 +159,10 @@ apikey_flush_usage(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	position = apikey_ring_head(slot->ring);
 
-	/* no worker sees an extension that is not committed, or writes on a standby */
+	/*
+	 * no worker sees an extension that is not committed, or writes on a
+	 * standby
+	 */
 	if (apikey_slot_creating_here() || RecoveryInProgress())
 		PG_RETURN_BOOL(position == apikey_ring_tail(slot->ring));
 

@@ -17,8 +17,8 @@
 #include "str.h"
 
 /* bits of ApikeyUsageEvent.flags */
-#define APIKEY_EVENT_LEAK	0x01	/* a text of the request held a key: write a
-									 * leak.suspected event too */
+#define APIKEY_EVENT_LEAK	0x01	/* a text of the request held a key: write
+									 * a leak.suspected event too */
 
 /*
  * Texts longer than this are cut (at a character boundary) by the push; tags

@@ -154,8 +154,8 @@ apikey_worker_start(Datum arg, ApikeyWorkerKind kind, pqsigfunc on_sigterm,
 
 	/*
 	 * Registered before the connection is made, this runs after the process
-	 * has left the proc array: when the pid is gone from the slot, the process
-	 * no longer counts as connected to the database.
+	 * has left the proc array: when the pid is gone from the slot, the
+	 * process no longer counts as connected to the database.
 	 */
 	if (!check_in())
 		proc_exit(0);
