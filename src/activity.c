@@ -161,7 +161,7 @@ int64
 apikey_activity_flush(void)
 {
 	static const char *const query =
-	"SELECT apikey._flush_activity($1, $2, $3, $4, $5, $6, $7, $8)";
+		"SELECT apikey._flush_activity($1, $2, $3, $4, $5, $6, $7, $8)";
 	Oid			types[] = {INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID,
 	TIMESTAMPTZARRAYOID, INETARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID};
 	int			count = (int) apikey_activity_keys();

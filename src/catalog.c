@@ -59,7 +59,7 @@ static struct
 	Oid			schema;
 	Oid			tables[APIKEY_NTABLES];
 	Oid			indexes[APIKEY_NINDEXES];
-}			oids;
+} oids;
 
 static void
 forget_on_relcache(Datum arg, Oid relid)

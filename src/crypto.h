@@ -60,6 +60,7 @@ extern bool apikey_seal(const unsigned char public_key[APIKEY_SEAL_KEY_LEN],
  */
 extern void *apikey_secret_alloc(size_t len);
 extern void apikey_secret_free(void *buf);
+
 /* after filling: make it read-only; before freeing or changing: writable */
 extern void apikey_secret_protect(void *buf, bool read_only);
 

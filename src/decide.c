@@ -14,7 +14,7 @@
 
 /* longest text that a detail quotes; two of them and a sentence fit into it */
 #define QUOTE_MAX		128
-#define QUOTED_SIZE		(QUOTE_MAX + 4)	/* blank, two quotes, zero */
+#define QUOTED_SIZE		(QUOTE_MAX + 4) /* blank, two quotes, zero */
 
 /* whose rule it was: "the key" or "parent key 9223372036854775807" */
 #define SUBJECT_MAX		40

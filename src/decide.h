@@ -87,7 +87,9 @@ typedef struct ApikeyLink
 	ApikeyKeyStatus status;
 	int64_t		not_before;
 	int64_t		expires_at;
-	int64_t		expires_with_grace;	/* expires_at + grace of its policy, filled by the loader, APIKEY_NO_TIME if none */
+	int64_t		expires_with_grace; /* expires_at + grace of its policy,
+									 * filled by the loader, APIKEY_NO_TIME if
+									 * none */
 	int64_t		revoke_at;
 	int64_t		revoked_at;
 	ApikeyNetList nets;			/* own networks; empty allows all */
@@ -128,7 +130,8 @@ typedef struct ApikeyRequest
 	ApikeyStr	method;			/* ptr NULL: none given */
 	ApikeyStr	endpoint;		/* ptr NULL: none given */
 	ApikeyStr	environment;	/* ptr NULL: none given */
-	int64_t		expires_soon;	/* microseconds before the expiry to warn; 0 = never */
+	int64_t		expires_soon;	/* microseconds before the expiry to warn; 0 =
+								 * never */
 	apikey_local_time_fn local_time;
 } ApikeyRequest;
 
@@ -136,13 +139,16 @@ typedef struct ApikeyVerdict
 {
 	ApikeyCode	code;
 	unsigned	warnings;		/* APIKEY_WARN_*, only with APIKEY_VALID */
-	int64_t		expires_at;		/* earliest expiry of the chain and the secret, or
-								 * APIKEY_NO_TIME; set with every code, a grace not
-								 * counted */
-	char		detail[APIKEY_DETAIL_MAX];	/* one sentence, zero-terminated; empty if VALID.
-											 * Printable ASCII.  A scope, rule or environment is
-											 * quoted whole or not at all (printable, not long),
-											 * and key-looking text in it is masked. */
+	int64_t		expires_at;		/* earliest expiry of the chain and the
+								 * secret, or APIKEY_NO_TIME; set with every
+								 * code, a grace not counted */
+	char		detail[APIKEY_DETAIL_MAX];	/* one sentence, zero-terminated;
+											 * empty if VALID. Printable
+											 * ASCII.  A scope, rule or
+											 * environment is quoted whole or
+											 * not at all (printable, not
+											 * long), and key-looking text in
+											 * it is masked. */
 } ApikeyVerdict;
 
 /* apikey_decide fills verdict; never fails. */

@@ -38,7 +38,8 @@ typedef struct ApikeyPath
 {
 	bool		clean;
 	int			len;
-	char		text[APIKEY_PATH_MAX + 1];	/* decoded, without query; empty if unclean */
+	char		text[APIKEY_PATH_MAX + 1];	/* decoded, without query; empty
+											 * if unclean */
 } ApikeyPath;
 
 /* whether the text is a well-formed rule */

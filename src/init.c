@@ -18,7 +18,7 @@
 #include "launcher.h"
 #include "shmem.h"
 
-PG_MODULE_MAGIC_EXT(.name = "apikey",.version = APIKEY_VERSION);
+PG_MODULE_MAGIC_EXT(.name = "apikey", .version = APIKEY_VERSION);
 
 extern PGDLLEXPORT void _PG_init(void);
 

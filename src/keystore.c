@@ -71,7 +71,7 @@ apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
 	{
 		int32		header;
 		unsigned char bytes[APIKEY_DIGEST_LEN];
-	}			probe;
+	} probe;
 	bool		found = false;
 
 	SET_VARSIZE(&probe, VARHDRSZ + APIKEY_DIGEST_LEN);

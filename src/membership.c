@@ -21,7 +21,7 @@ static const struct
 {
 	const char *name;
 	int			mask;
-}			classes[] = {
+} classes[] = {
 	{"verify", APIKEY_CLASS_VERIFY},
 	{"usage", APIKEY_ACCESS_ANALYST | APIKEY_ACCESS_AUDITOR | APIKEY_ACCESS_OPERATOR | APIKEY_ACCESS_ADMIN},
 	{"metadata", APIKEY_ACCESS_AUDITOR | APIKEY_ACCESS_OPERATOR | APIKEY_ACCESS_ADMIN},
@@ -35,7 +35,7 @@ static const struct
 {
 	const char *name;
 	int			bit;
-}			levels[] = {
+} levels[] = {
 	{"verifier", APIKEY_ACCESS_VERIFIER},
 	{"analyst", APIKEY_ACCESS_ANALYST},
 	{"auditor", APIKEY_ACCESS_AUDITOR},

@@ -309,7 +309,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ApikeyVerdict v;
 	ApikeyVerdict other;
 	int64_t		earliest;
-	int			calm = fuzz_byte(&in);	/* what stays harmless, so that late checks are met */
+	int			calm = fuzz_byte(&in);	/* what stays harmless, so that late
+										 * checks are met */
 
 	memset(links, 0, sizeof(links));
 	policies[0] = policy(&in);

@@ -47,19 +47,21 @@ packages_ensure()
 	# shellcheck disable=SC2046
 	missing=$(packages_missing $(packages_for "$@"))
 	[ -n "$missing" ] || return 0
-	say "Installing from Debian what is missing:" $missing
 	self=$top/test/lib/packages.sh
 	# shellcheck disable=SC2086
+	if [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; }; then
+		say "Installing from Debian what is missing:" $missing
+	fi
 	if [ "$(id -u)" -eq 0 ]; then
 		bash "$self" install $missing
 	elif ! command -v sudo >/dev/null; then
-		die "not root and no sudo here; as root: apt-get install" $missing
+		die "packages are missing, and this is not root and has no sudo; as root: apt-get install" $missing
 	elif sudo -n true 2>/dev/null; then
 		sudo -n bash "$self" install $missing
 	elif [ -t 0 ]; then
 		sudo bash "$self" install $missing
 	else
-		die "sudo asks for a password and there is no terminal; as root: apt-get install" $missing
+		die "packages are missing, sudo asks for a password and there is no terminal; as root: apt-get install" $missing
 	fi
 	# shellcheck disable=SC2086
 	missing=$(packages_missing $missing)

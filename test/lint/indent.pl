@@ -38,6 +38,13 @@ foreach my $name (@names)
 }
 close $fh;
 
+# a comment that seems to begin or end in a string would be taken for one
+my $string = qr/"(?:[^"\\\n]|\\.)*"/;
+my $quoted = qr/'(?:[^'\\\n]|\\.)*'/;
+my $comment = qr{/\*.*?\*/}s;
+die "a control character in the source\n" if $source =~ /[\001\002]/;
+$source =~ s{($comment|$quoted)|($string)}{defined $1 ? $1 : $2 =~ s!/\*!/\001!gr =~ s!\*/!\002/!gr}ge;
+
 # (type) {a, b} becomes (type) L__L(a, b)
 my $balanced = qr/(\{(?:[^{};]++|(?1))*\})/;
 $source =~ s{(\(\w+(?: \*)?\)) ?$balanced}{my ($t, $b) = ($1, $2);
@@ -56,6 +63,12 @@ my $parens = qr/(\((?:[^()]++|(?1))*\))/;
 1 while $source =~ s{$literal$parens}{my $b = $1;
 	$b =~ s/^\(/{/; $b =~ s/\)$/}/; $b}e;
 
+$source =~ tr/\001\002/**/;
+
+# the name after a struct's brace, and a designator after a comma
+$source =~ s/^(\t*\})\t+(\w)/$1 $2/gm;
+$source =~ s/,(\.\w+ = )/, $1/g;
+
 # "type *" of a function stands alone on its line, without alignment
 $source =~ s/^((?:\w+ )*\w+)[ \t]+(\*+)$/$1 $2/gm;
 # prototypes: return type and name on one line
@@ -69,7 +82,7 @@ my @lines = split /\n/, $source, -1;
 foreach my $line (@lines)
 {
 	$line = "\t$line" if $goes_on && $line =~ /^$indent\S/;
-	if ($line =~ /^(\t+)\w[\w \t*]*(?:\[\w*\])? = [^;{]*[^;{,]$/ && $line !~ m{/\*})
+	if ($line =~ /^(\t+)\w[\w \t*]*(?:\[\w*\])? =(?: [^;{]*[^;{,])?$/ && $line !~ m{/\*})
 	{
 		($indent, $goes_on) = ($1, 1);
 	}
@@ -85,10 +98,17 @@ sub essence
 {
 	my ($text) = @_;
 	my $comments = '';
-	$text =~ s{/\*(.*?)\*/}{$comments .= $1; ' '}gse;
-	$comments =~ s/[\s*]+//g;
-	$text =~ s/\s+//g;
-	return "$text\n$comments";
+	my $code = '';
+
+	while ($text =~ m{($comment)|($string|$quoted)|([^\s/"']+|.)}gs)
+	{
+		$comments .= $1 if defined $1;
+		$code .= $2 // $3 if !defined $1;
+	}
+	$comments =~ s{[\s*/]+}{}g;
+	# strings keep their blanks, all else loses them
+	$code =~ s/($string|$quoted)|\s+/$1 \/\/ ''/ge;
+	return "$code\n$comments";
 }
 die "the formatter would change the code, not only its layout\n"
   if essence($source) ne essence($original);

@@ -364,7 +364,7 @@ test_methods(void)
 	{
 		ApikeyStr	method;
 		bool		valid;
-	}			methods[] = {
+	} methods[] = {
 		{{"GET", 3}, true},
 		{{"get", 3}, true},
 		{{"M-SEARCH", 8}, true},
@@ -399,6 +399,7 @@ static const struct
 	const char *path;
 	bool		matches;
 } matches[] = {
+
 	/* literal */
 	{"/v1/orders", "GET", "/v1/orders", true},
 	{"/v1/orders", "GET", "/v1/orders/", false},

@@ -175,6 +175,7 @@ static const struct
 	int			minute;
 	bool		inside;
 } moments[] = {
+
 	/* the start is inside, the end is not */
 	{"09:00-17:00", 1, 9, 0, true},
 	{"09:00-17:00", 1, 8, 59, false},
@@ -246,7 +247,10 @@ test_contains_utc(void)
 
 		CHECK(apikey_window_parse(rule, &window));
 
-		/* this week, in 2024, in 1999 and long before; the last microsecond too */
+		/*
+		 * this week, in 2024, in 1999 and long before; the last microsecond
+		 * too
+		 */
 		for (int weeks = -100000; weeks <= 100000; weeks += 33333)
 		{
 			int64_t		then = at + weeks * 7 * DAY;

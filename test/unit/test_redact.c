@@ -32,6 +32,7 @@ static const struct
 	int			masked;
 	int			found;
 } cases[] = {
+
 	/* alone */
 	{KEY, MASKED, 1, 1},
 	{LONG_KEY, LONG_MASKED, 1, 1},

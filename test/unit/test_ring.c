@@ -4,28 +4,20 @@
  */
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "../../src/ring.h"
-#include "../../src/ring.c"
+#include "unit.h"
+
+#include "ring.h"
 
 #define NPRODUCERS	4
 #define NRECORDS	60000
 #define MAX_LEN		700
 
-static int	failures;
-
-#define CHECK(cond, ...) \
+/* counted only when it fails: the stress tests look at every record */
+#define MUST(condition, ...) \
 	do { \
-		if (!(cond)) \
-		{ \
-			failures++; \
-			printf("not ok: line %d: %s: ", __LINE__, #cond); \
-			printf(__VA_ARGS__); \
-			printf("\n"); \
-		} \
+		if (!(condition)) \
+			unit_check(false, __FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)
 
 typedef struct Message
@@ -67,8 +59,8 @@ test_lengths(void)
 	unsigned char data[1024];
 	uint32_t	longest = apikey_ring_longest(ring);
 
-	CHECK(longest == 4096 / 4 - 8, "%u", longest);
-	CHECK(!push(ring, data, longest + 1), "a too long record was taken");
+	MUST(longest == 4096 / 4 - 8, "%u", longest);
+	MUST(!push(ring, data, longest + 1), "a too long record was taken");
 	for (uint32_t len = 0; len <= longest; len++)
 	{
 		uint64_t	pos;
@@ -76,21 +68,21 @@ test_lengths(void)
 		const char *p;
 
 		memset(data, (int) (len % 255) + 1, sizeof(data));
-		CHECK(push(ring, data, len), "len %u", len);
+		MUST(push(ring, data, len), "len %u", len);
 		pos = apikey_ring_tail(ring);
 		p = apikey_ring_next(ring, &pos, &got);
-		CHECK(p != NULL && got == len && memcmp(p, data, len) == 0, "len %u", len);
-		CHECK(((uintptr_t) p) % 8 == 0, "len %u not aligned", len);
+		MUST(p != NULL && got == len && memcmp(p, data, len) == 0, "len %u", len);
+		MUST(((uintptr_t) p) % 8 == 0, "len %u not aligned", len);
 		p = apikey_ring_next(ring, &pos, &got);
-		CHECK(p == NULL, "len %u: something behind the last record", len);
+		MUST(p == NULL, "len %u: something behind the last record", len);
 		apikey_ring_release(ring, pos);
-		CHECK(apikey_ring_head(ring) == apikey_ring_tail(ring), "len %u", len);
+		MUST(apikey_ring_head(ring) == apikey_ring_tail(ring), "len %u", len);
 	}
-	CHECK(apikey_ring_pushed(ring) == longest + 1, "pushed");
+	MUST(apikey_ring_pushed(ring) == longest + 1, "pushed");
 	for (size_t i = 0; i < 4096; i++)
 		if (ring->data[i] != 0)
 		{
-			CHECK(0, "byte %zu not zeroed", i);
+			MUST(0, "byte %zu not zeroed", i);
 			break;
 		}
 	free(ring);
@@ -110,26 +102,26 @@ test_full(void)
 	memset(data, 7, sizeof(data));
 	while (push(ring, data, sizeof(data)))
 		n++;
-	CHECK(n == 1024 / 64, "%d", n);
+	MUST(n == 1024 / 64, "%d", n);
 	pos = apikey_ring_tail(ring);
 	for (int i = 0; i < n; i++)
-		CHECK(apikey_ring_next(ring, &pos, &len) != NULL, "record %d", i);
-	CHECK(apikey_ring_next(ring, &pos, &len) == NULL,
-		  "the consumer ran into its own records");
+		MUST(apikey_ring_next(ring, &pos, &len) != NULL, "record %d", i);
+	MUST(apikey_ring_next(ring, &pos, &len) == NULL,
+		 "the consumer ran into its own records");
 	apikey_ring_release(ring, apikey_ring_tail(ring) + 64);
-	CHECK(push(ring, data, sizeof(data)), "no room after a release");
-	CHECK(!push(ring, data, sizeof(data)), "overfull");
+	MUST(push(ring, data, sizeof(data)), "no room after a release");
+	MUST(!push(ring, data, sizeof(data)), "overfull");
 	apikey_ring_release(ring, apikey_ring_head(ring));
 
-	CHECK(apikey_ring_reserve(ring, 8, &record), "reserve");
-	CHECK(push(ring, data, 8), "push behind a reservation");
+	MUST(apikey_ring_reserve(ring, 8, &record), "reserve");
+	MUST(push(ring, data, 8), "push behind a reservation");
 	pos = apikey_ring_tail(ring);
-	CHECK(apikey_ring_next(ring, &pos, &len) == NULL, "saw an unpublished record");
+	MUST(apikey_ring_next(ring, &pos, &len) == NULL, "saw an unpublished record");
 	memcpy(record.payload, "12345678", 8);
 	apikey_ring_publish(&record);
-	CHECK(apikey_ring_next(ring, &pos, &len) != NULL, "first");
-	CHECK(apikey_ring_next(ring, &pos, &len) != NULL, "second");
-	CHECK(pos == apikey_ring_head(ring), "head");
+	MUST(apikey_ring_next(ring, &pos, &len) != NULL, "first");
+	MUST(apikey_ring_next(ring, &pos, &len) != NULL, "second");
+	MUST(pos == apikey_ring_head(ring), "head");
 	free(ring);
 }
 
@@ -183,7 +175,7 @@ test_stress(size_t size)
 		producer[i].id = i;
 		pthread_create(&thread[i], NULL, produce, &producer[i]);
 	}
-	while (total < NPRODUCERS * NRECORDS && failures < 10)
+	while (total < NPRODUCERS * NRECORDS && unit_failed < 10)
 	{
 		uint64_t	pos = apikey_ring_tail(ring);
 		unsigned	batch = random_next(&state) % 50;
@@ -195,17 +187,17 @@ test_stress(size_t size)
 			const Message *m = (const Message *) p;
 			unsigned char expect;
 
-			CHECK(m->producer < NPRODUCERS, "torn record, producer %u", m->producer);
+			MUST(m->producer < NPRODUCERS, "torn record, producer %u", m->producer);
 			if (m->producer >= NPRODUCERS)
 				break;
-			CHECK(m->number == next[m->producer], "producer %u: %u instead of %u",
-				  m->producer, m->number, next[m->producer]);
+			MUST(m->number == next[m->producer], "producer %u: %u instead of %u",
+				 m->producer, m->number, next[m->producer]);
 			next[m->producer] = m->number + 1;
 			expect = (unsigned char) (m->number ^ m->producer);
 			for (uint32_t i = 0; i < len - MESSAGE_MIN; i++)
 				if (m->fill[i] != expect)
 				{
-					CHECK(0, "producer %u record %u byte %u", m->producer, m->number, i);
+					MUST(0, "producer %u record %u byte %u", m->producer, m->number, i);
 					break;
 				}
 			total++;
@@ -216,12 +208,12 @@ test_stress(size_t size)
 			apikey_ring_release(ring, pos);
 	}
 	/* with failures the producers may be stuck: do not wait for them */
-	if (failures == 0)
+	if (unit_failed == 0)
 	{
 		for (int i = 0; i < NPRODUCERS; i++)
 			pthread_join(thread[i], NULL);
-		CHECK(apikey_ring_pushed(ring) == (uint64_t) total, "pushed");
-		CHECK(apikey_ring_head(ring) == apikey_ring_tail(ring), "not empty at the end");
+		MUST(apikey_ring_pushed(ring) == (uint64_t) total, "pushed");
+		MUST(apikey_ring_head(ring) == apikey_ring_tail(ring), "not empty at the end");
 		free(ring);
 	}
 }
@@ -229,12 +221,14 @@ test_stress(size_t size)
 int
 main(void)
 {
+	unit_begin();
 	test_lengths();
+	CHECK_INT(unit_failed, 0);
 	test_full();
+	CHECK_INT(unit_failed, 0);
 	test_stress(4096);
+	CHECK_INT(unit_failed, 0);
 	test_stress(64 * 1024);
-	if (failures > 0)
-		return 1;
-	printf("ring: ok\n");
-	return 0;
+	CHECK_INT(unit_failed, 0);
+	return unit_done("test_ring");
 }
