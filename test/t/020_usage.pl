@@ -15,7 +15,7 @@ apikey.housekeeper_interval = 50ms
 apikey.test_now = '2031-05-06 12:00:00+00'
 CONF
 my $key = setup_key($node);
-my $sql;
+my $before;
 
 sub flushed
 {
@@ -59,6 +59,17 @@ is($node->safe_psql('postgres', 'SELECT calls, denials, last_ip FROM apikey.key_
 ok(poll($node, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE relname LIKE 'usage\\_%'", 6),
 	'the statistics collector knows the rows');
 
+# --- texts over the limits are cut
+$before = stat_usage($node);
+$node->safe_psql('postgres', qq{SELECT (apikey.verify('$key', method => repeat('M', 100), endpoint => '/' || repeat('ä', 4000),
+	user_agent => repeat('u', 100000), request_id => 'cut' || repeat('r', 5000), region => repeat('€', 1000))).code});
+flushed('long texts');
+is($node->safe_psql('postgres', q{SELECT octet_length(method), octet_length(endpoint), octet_length(user_agent), octet_length(request_id),
+	octet_length(region) FROM apikey.usage WHERE request_id LIKE 'cut%'}),
+	'32|2047|1024|256|126', 'long texts are cut at a character');
+is(stat_usage($node)->{dropped}, $before->{dropped}, 'and the row is not lost');
+$node->safe_psql('postgres', "DELETE FROM apikey.usage WHERE request_id LIKE 'cut%'");
+
 # --- a partition that somebody dropped is made again
 my $leaf = $node->safe_psql('postgres', "SELECT tableoid::regclass FROM apikey.usage LIMIT 1");
 $node->safe_psql('postgres', "DROP TABLE $leaf");
@@ -82,7 +93,7 @@ is($node->safe_psql('postgres', "SELECT error IS NULL AND failures > 0 FROM apik
 	'the error is over, the failures are counted');
 
 # --- ring full: issued = written + dropped
-my $before = stat_usage($node);
+$before = stat_usage($node);
 my $writer = signal_worker($node, 'writer', 'STOP');
 is($node->safe_psql('postgres', verify_sql($key, 2000)), 'VALID 2000', 'verified with a full ring');
 my $full = stat_usage($node);
