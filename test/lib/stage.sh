@@ -78,7 +78,7 @@ stage_copy()
 	# exit status 1 says that a file changed meanwhile, no harm here
 	tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
 		--exclude=./.deps --exclude=./results --exclude=./output_iso \
-		--exclude='./tmp_check*' --exclude=./log --exclude='./regression.*' \
+		--exclude='./test/*/build' --exclude='./tmp_check*' --exclude=./log --exclude='./regression.*' \
 		-cf "$stage_dir/src.tar" . || rc=$?
 	[ "$rc" -le 1 ] || die "could not copy $top"
 	tar -C "$stage_dir/src" --no-same-owner -xf "$stage_dir/src.tar"
