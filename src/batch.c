@@ -134,11 +134,11 @@ collect_batch(void)
 }
 
 bool
-apikey_batch_begin(const char *activity, bool sync, ApikeyExtension *extension)
+apikey_batch_begin(const char *activity, ApikeyExtension *extension)
 {
 	if (!apikey_worker_begin(activity, extension))
 		return false;
-	(void) set_config_option("synchronous_commit", sync ? "local" : "off",
+	(void) set_config_option("synchronous_commit", "off",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	enable_timeout_after(STATEMENT_TIMEOUT, TRANSACTION_MAX_MS);
 	return true;
@@ -160,7 +160,7 @@ make_partitions(void)
 	ApikeyExtension extension;
 	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
 
-	if (!apikey_batch_begin("making usage partitions", true, &extension))
+	if (!apikey_batch_begin("making usage partitions", &extension))
 		return false;
 	SPI_connect();
 	for (int i = 0; i < ndays; i++)
@@ -185,12 +185,12 @@ make_partitions(void)
 
 /* Store the batch and free its part of the ring; false: no extension. */
 static bool
-store_batch(TimestampTz seen_at, bool sync)
+store_batch(TimestampTz seen_at)
 {
 	ApikeyExtension extension;
 	uint64		size = batch_end - apikey_ring_tail(slot->ring);
 
-	if (!apikey_batch_begin("storing usage", sync, &extension))
+	if (!apikey_batch_begin("storing usage", &extension))
 		return false;
 	(void) apikey_usage_copy_finish(extension.usage);
 	apikey_leak_write();
@@ -204,8 +204,6 @@ store_batch(TimestampTz seen_at, bool sync)
 	pg_atomic_fetch_add_u64(&slot->discarded, batch_damaged);
 	pg_atomic_fetch_add_u64(&slot->written_bytes, size);
 	pg_atomic_write_u64(&slot->caught_up_at, (uint64) seen_at);
-	if (sync)
-		apikey_slot_raise(&slot->durable, batch_end);
 	ConditionVariableBroadcast(&slot->progress);
 	RESUME_INTERRUPTS();
 
@@ -291,7 +289,7 @@ batch_failed(TimestampTz started)
 }
 
 ApikeyBatchResult
-apikey_batch_write(bool sync)
+apikey_batch_write(void)
 {
 	volatile TimestampTz started = GetCurrentTimestamp();
 	volatile bool stored = false;
@@ -301,7 +299,7 @@ apikey_batch_write(bool sync)
 		return APIKEY_BATCH_NOTHING;
 	PG_TRY();
 	{
-		stored = store_batch(started, sync);
+		stored = store_batch(started);
 		if (!stored)
 			apikey_worker_gone();
 	}

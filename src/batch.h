@@ -25,10 +25,10 @@ typedef enum ApikeyBatchResult
 extern void apikey_batch_init(ApikeySlotShared *slot);
 
 /*
- * apikey_batch_write stores a batch and frees its part of the ring.  With sync
- * it is on disk then.  Errors are noted, never thrown.
+ * apikey_batch_write stores a batch and frees its part of the ring.  It is
+ * committed then, not yet on disk.  Errors are noted, never thrown.
  */
-extern ApikeyBatchResult apikey_batch_write(bool sync);
+extern ApikeyBatchResult apikey_batch_write(void);
 
 /* Not to be called before this instant, after failures. */
 extern TimestampTz apikey_batch_not_before(void);
@@ -40,8 +40,7 @@ extern int	apikey_batch_failures(void);
  * apikey_batch_begin and apikey_batch_commit enclose a transaction of the
  * writer; false: there is no extension.
  */
-extern bool apikey_batch_begin(const char *activity, bool sync,
-							   ApikeyExtension *extension);
+extern bool apikey_batch_begin(const char *activity, ApikeyExtension *extension);
 extern void apikey_batch_commit(void);
 
 #endif							/* APIKEY_BATCH_H */

@@ -4,10 +4,11 @@
  *
  * Layer 5.  When it writes, sleeps and ends; what a batch is: batch.c.
  *
- * Durability.  A batch commits without waiting for the disk; "durable" follows
- * when somebody asks (apikey.usage_sync, flush_usage()).  No commit here waits
- * for a synchronous standby: that wait would not see our SIGTERM flag, and a
- * shutdown would hang.
+ * Durability.  A batch commits without waiting for the disk.  When somebody
+ * asks (apikey.usage_sync, flush_usage()) the log is flushed after the batch
+ * that emptied the ring, once for all who wait, and every DURABLE_MS while
+ * there is more.  No commit here waits for a synchronous standby: that wait
+ * would not see our SIGTERM flag, and a shutdown would hang.
  *
  * SIGTERM does not end the process on the spot: it writes what is there first.
  * In a shutdown of the server it goes on until the clients are gone, so that
@@ -32,6 +33,7 @@
 
 #define LOCK_TIMEOUT_MS		500
 #define IDLE_MS				10000
+#define DURABLE_MS			50
 #define ACTIVITY_KEYS_MAX	20000	/* flush before the interval is over */
 #define ACTIVITY_KEYS_LOST	200000	/* give up counts that cannot be stored */
 #define STOP_STEP_MS		20
@@ -94,7 +96,7 @@ flush_activity(void)
 		bool		done = keys == 0;
 		ApikeyExtension extension;
 
-		if (!done && !apikey_batch_begin("storing the activity of keys", urgent(), &extension))
+		if (!done && !apikey_batch_begin("storing the activity of keys", &extension))
 			apikey_worker_gone();
 		else if (!done)
 		{
@@ -182,7 +184,7 @@ stop(void)
 		apikey_worker_turn();
 		if (pg_atomic_read_u32(&slot->wanted) == 0)
 			apikey_worker_gone();
-		result = apikey_batch_write(urgent());
+		result = apikey_batch_write();
 		if (result == APIKEY_BATCH_MORE)
 			continue;
 		if (!stopping || apikey_batch_failures() > STOP_FAILURES_MAX)
@@ -257,6 +259,8 @@ static void
 turn(void)
 {
 	static TimestampTz collecting_since = 0;	/* 0 = the ring was empty */
+	static TimestampTz durable_at = 0;
+	ApikeyBatchResult result = APIKEY_BATCH_NOTHING;
 	TimestampTz now;
 
 	apikey_worker_turn();
@@ -277,7 +281,7 @@ turn(void)
 		sleep_collecting(collecting_since);
 		if (GetCurrentTimestamp() >= apikey_batch_not_before() && sigterms == 0)
 		{
-			ApikeyBatchResult result = apikey_batch_write(urgent());
+			result = apikey_batch_write();
 
 			/* somebody has reserved room and not written there yet */
 			if (result == APIKEY_BATCH_NOTHING && !ring_empty())
@@ -289,9 +293,13 @@ turn(void)
 		}
 	}
 
-	if (sync_wanted())
-		make_durable();
 	now = GetCurrentTimestamp();
+	if (sync_wanted() &&
+		(result != APIKEY_BATCH_MORE || now - durable_at >= DURABLE_MS * 1000))
+	{
+		make_durable();
+		durable_at = now;
+	}
 	if (now >= activity_due ||
 		(activity_failures == 0 &&
 		 (apikey_activity_keys() >= ACTIVITY_KEYS_MAX ||
