@@ -308,6 +308,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ApikeyPolicy *policies[2];
 	ApikeyVerdict v;
 	ApikeyVerdict other;
+	unsigned char bytes[APIKEY_BODY_BYTES_MAX];
+	char		key[APIKEY_KEY_MAX + 1];
+	ApikeyStr	key_text;
+	ApikeyKeyParts parts;
+	int			nbytes;
 	int64_t		earliest;
 	int			calm = fuzz_byte(&in);	/* what stays harmless, so that late
 										 * checks are met */
@@ -379,25 +384,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 
 	/* a key passed as scope or environment is not repeated */
-	{
-		unsigned char bytes[APIKEY_BODY_BYTES_MAX];
-		char		key[APIKEY_KEY_MAX + 1];
-		ApikeyStr	text;
-		ApikeyKeyParts parts;
-		int			nbytes = 16 + fuzz_below(&in, 49);
-
-		for (int i = 0; i < nbytes; i++)
-			bytes[i] = (unsigned char) (fuzz_byte(&in) + i);
-		text.len = apikey_key_make("ak", "live", bytes, nbytes, key);
-		text.ptr = key;
-		ASSERT(apikey_key_parse(key, (size_t) text.len, &parts));
-		if (fuzz_below(&in, 2))
-			r.scopes = (ApikeyStrList) {&text, 1};
-		else
-			r.environment = text;
-		decide(&rec, &r, &other);
-		ASSERT(strstr(other.detail, key + parts.body_off) == NULL);
-	}
+	nbytes = 16 + fuzz_below(&in, 49);
+	for (int i = 0; i < nbytes; i++)
+		bytes[i] = (unsigned char) (fuzz_byte(&in) + i);
+	key_text.len = apikey_key_make("ak", "live", bytes, nbytes, key);
+	key_text.ptr = key;
+	ASSERT(apikey_key_parse(key, (size_t) key_text.len, &parts));
+	if (fuzz_below(&in, 2))
+		r.scopes = (ApikeyStrList) {&key_text, 1};
+	else
+		r.environment = key_text;
+	decide(&rec, &r, &other);
+	ASSERT(strstr(other.detail, key + parts.body_off) == NULL);
 
 	/* noise as texts does no harm */
 	r.method = fuzz_text(&in, 40);

@@ -10,6 +10,28 @@
 
 #define ALPHABET	"/*ab%2eEf.;5cA61?#/a/b*"
 
+static const char *const tokens[] = {
+	"/", "/", "/", "a", "b", "*", "/*", "/**", ".", "..", ";", "%2e", "%2F", "%5c", "%61", "%62",
+	"%25", "%", "%2A", "%3b", "?", "#", "\\", "%0a", "\n", " ", "\xc3\xa9", "/a/b", "ab", "a*b"
+};
+
+/* A text of tokens, in a block of exactly its size. */
+static ApikeyStr
+token_text(FuzzInput *in, int max_tokens)
+{
+	char		text[300];
+	int			len = 0;
+	int			n = fuzz_below(in, max_tokens + 1);
+	char	   *block;
+
+	for (int i = 0; i < n && in->left > 0 && len < 290; i++)
+		len += sprintf(text + len, "%s",
+					   tokens[fuzz_below(in, (int) (sizeof(tokens) / sizeof(tokens[0])))]);
+	block = fuzz_alloc(in, (size_t) len);
+	memcpy(block, text, (size_t) len);
+	return (ApikeyStr) {block, len};
+}
+
 static bool
 is_hex(char c)
 {
@@ -178,6 +200,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		rule = fuzz_text_of(&in, 200, ALPHABET);
 		raw = fuzz_text_of(&in, 200, ALPHABET);
+	}
+	else if (mode & 128)
+	{
+		rule = token_text(&in, 12);
+		raw = token_text(&in, 12);
 	}
 	else if (mode & 8)
 	{

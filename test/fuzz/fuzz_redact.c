@@ -68,6 +68,9 @@ decode(const char *text, int len, char *out)
 	return n;
 }
 
+static const char *const prefixes[] = {"ak", "a_b2_c", "v2", "abcdefghijklmnopqrstuvwx"};
+static const char *const tags[] = {"live", "0", "abcdefghijkl"};
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -107,7 +110,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				nbytes = 16 + fuzz_below(&in, 49);
 				for (int i = 0; i < nbytes; i++)
 					bytes[i] = (unsigned char) (fuzz_byte(&in) + i);
-				piece.len = apikey_key_make(nbytes % 2 ? "ak" : "a_b2_c", nbytes % 3 ? "live" : "0",
+				piece.len = apikey_key_make(prefixes[fuzz_below(&in, 4)], tags[fuzz_below(&in, 3)],
 											bytes, nbytes, key);
 				piece.ptr = key;
 				if (choice == 5)
@@ -128,7 +131,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	result = apikey_redact(text, (size_t) len);
 	ASSERT(result.found >= apart && result.masked >= result.found);
 
-	/* what was changed was a digit and is a star, in runs of 28 and more */
+	/*
+	 * What was changed was a digit and is a star: a whole run of 28 digits and
+	 * more, behind an underscore.
+	 */
 	for (int i = 0; i < len; i++)
 	{
 		int			run = 0;
@@ -138,7 +144,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			ASSERT(text[i + run] == '*' && is_base62(built[i + run]));
 			run++;
 		}
-		ASSERT(run == 0 || run >= APIKEY_BODY_MIN + APIKEY_CHECKSUM_LEN);
+		if (run > 0)
+		{
+			ASSERT(run >= APIKEY_BODY_MIN + APIKEY_CHECKSUM_LEN);
+			ASSERT(i + run == len || !is_base62(text[i + run]));
+			ASSERT(i > 0 && (text[i - 1] == '_' || text[i - 1] == 'F' || text[i - 1] == 'f'));
+		}
 		i += run;
 	}
 
