@@ -34,6 +34,7 @@
 #include "tcop/utility.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -51,6 +52,16 @@ static object_access_hook_type previous_access_hook = NULL;
 
 /* extension that this transaction has dropped */
 static Oid	dropped_extension = InvalidOid;
+
+typedef enum Outcome
+{
+	UNDECIDED,
+	COMMITTED,
+	NOT_COMMITTED
+} Outcome;
+
+/* how the transaction that releases its resources has ended */
+static Outcome outcome = UNDECIDED;
 
 /* Note a hold; false when there is no room, then we go on without. */
 static bool
@@ -335,8 +346,7 @@ transaction_event(XactEvent event, void *arg)
 				apikey_slot_undropped();
 			break;
 		case XACT_EVENT_COMMIT:
-			dropped_extension = InvalidOid;
-			apikey_slot_transaction_end(true);
+			outcome = COMMITTED;
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
@@ -345,12 +355,29 @@ transaction_event(XactEvent event, void *arg)
 			 * After PREPARE nobody tells us of the end; the workers find out
 			 * in their next transaction.
 			 */
-			dropped_extension = InvalidOid;
-			apikey_slot_transaction_end(false);
+			outcome = NOT_COMMITTED;
 			break;
 		default:
 			break;
 	}
+}
+
+/*
+ * The workers are told at the very end of the transaction.  XACT_EVENT_COMMIT
+ * is too early: the commit is visible, but the invalidation messages are not
+ * sent yet, and a worker that looks then may find the extension but not,
+ * through its caches, the tables.
+ */
+static void
+resources_released(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
+{
+	Outcome		how = outcome;
+
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !isTopLevel || how == UNDECIDED)
+		return;
+	outcome = UNDECIDED;
+	dropped_extension = InvalidOid;
+	apikey_slot_transaction_end(how == COMMITTED);
 }
 
 void
@@ -363,4 +390,5 @@ apikey_dbhook_install(void)
 	previous_access_hook = object_access_hook;
 	object_access_hook = object_access;
 	RegisterXactCallback(transaction_event, NULL);
+	RegisterResourceReleaseCallback(resources_released, NULL);
 }
