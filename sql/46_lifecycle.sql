@@ -368,6 +368,8 @@ BEGIN
 	k := apikey._lock_key(k);
 	PERFORM apikey._require_not_revoked(k);
 	now := apikey._now();
+	-- before a renewal by this very call, which is for the new secret only
+	ends := least(now + coalesce(overlap, rules.overlap, interval '1 day'), k.expires_at);
 	IF expires_at IS NOT NULL THEN
 		k := apikey._set_expiry(k, rules, expires_at);
 	ELSIF k.expires_at <= now THEN
@@ -377,8 +379,6 @@ BEGIN
 	END IF;
 	PERFORM apikey._touch_key(k.key_id);
 	PERFORM apikey._ensure_data_key();
-
-	ends := now + coalesce(overlap, rules.overlap, interval '1 day');
 	UPDATE apikey.key_secret s SET expires_at = ends
 		WHERE s.key_id = k.key_id AND s.revoked_at IS NULL AND coalesce(s.expires_at, 'infinity') > ends;
 	SELECT n.* INTO secret

@@ -92,6 +92,15 @@ SELECT pg_temp.clock('2040-02-02') \gset
 SELECT pg_temp.rotate('r', '');
 SELECT pg_temp.rotate('r', 'expires_at => ''2040-02-20''');
 SELECT pg_temp.codes('r');
+-- a renewal is for the new secret only: with the rotation, after it, past the end
+SELECT pg_temp.make('e1', 'ttl => ''1 hour'''), pg_temp.make('e2', 'ttl => ''1 hour'''), pg_temp.make('e3', 'ttl => ''1 hour''');
+SELECT pg_temp.rotate('e1', 'overlap => ''1 day''', 'expires_at => ''2040-02-20'''), pg_temp.rotate('e2', 'overlap => ''1 day''');
+SELECT expires_at FROM pg_temp.try('e2', 'renew_key($, ''2040-02-20'')');
+SELECT n, pg_temp.codes(n) FROM unnest('{e1,e2,e3}'::text[]) n;
+SELECT pg_temp.clock('2040-02-02 01:00') \gset
+SELECT pg_temp.rotate('e3', 'overlap => ''1 day''', 'expires_at => ''2040-02-20''');
+SELECT n, pg_temp.codes(n) FROM unnest('{e1,e2,e3}'::text[]) n;
+SELECT pg_temp.clock('2040-02-02') \gset
 -- one secret alone
 SELECT status FROM apikey.revoke_secret((SELECT secret_id FROM texts WHERE n = 'r' ORDER BY no DESC LIMIT 1), 'lost');
 SELECT status FROM apikey.revoke_secret((SELECT secret_id FROM texts WHERE n = 'r' ORDER BY no DESC LIMIT 1));
