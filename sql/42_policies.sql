@@ -371,12 +371,14 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(policy));
 	END IF;
 	now := apikey._now();
-	starts := coalesce(effective_at, now);
-	IF starts < now OR NOT isfinite(starts) THEN
+	-- a caller's now() is the start of its transaction, and clocks differ
+	IF NOT isfinite(effective_at)
+		OR effective_at < now - greatest(interval '1 minute', clock_timestamp() - transaction_timestamp()) THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'effective_at must not be in the past',
 			DETAIL = 'A version takes effect now or at a later time; history does not change.';
 	END IF;
+	starts := greatest(effective_at, now);
 
 	base := apikey._rules_in_force(head.policy_id, starts);
 	was := apikey._rules_json(base);

@@ -49,8 +49,13 @@ SELECT t AS at, r.version, r.overlap
 -- a change on top of the scheduled one builds on it
 SELECT apikey.set_policy('t22', 'full', grace => '9 hours', effective_at => '2040-03-01 00:00:00+00');
 SELECT version, effective_at, overlap, grace FROM versions WHERE name = 'full' ORDER BY version DESC LIMIT 1;
-SELECT apikey.set_policy('t22', 'full', effective_at => '2040-01-02 11:59:59+00');
+SELECT apikey.set_policy('t22', 'full', effective_at => '2040-01-02 11:58:59+00');
 SELECT apikey.set_policy('t22', 'full', effective_at => 'infinity');
+-- now() is the start of the caller's transaction: taken as the present
+BEGIN;
+SELECT apikey.set_policy('t22', 'full', effective_at => '2040-01-02 11:59:59+00') > 0 AS version;
+SELECT effective_at, created_at FROM versions WHERE name = 'full' ORDER BY version DESC LIMIT 1;
+ROLLBACK;
 
 -- names
 SELECT apikey.create_policy('t22', 'plain');
