@@ -1,0 +1,107 @@
+One call of every public function, with placeholders for what it is about.
+030_matrix.pl makes them on tenant A for each level, 020_tenants.pl on objects
+of B and on objects of nobody, 040_hijack.pl under a hostile search_path.  A
+label begins with the name of the function; arguments are literals.
+
+--- verify | call
+SELECT code, key_id, tenant, detail FROM apikey.verify('<keytext>');
+--- verify, every argument | call
+SELECT code, key_id, tenant, detail FROM apikey.verify('<keytext>', '{a}', '192.0.2.9', 'GET', '/x', '<env>', '<tenant>', 1, 'agent', 'region', 'request', '{}', true);
+--- verify, a revoked key | call
+SELECT code, key_id, tenant, detail FROM apikey.verify('<gonetext>');
+--- is_allowed | call
+SELECT apikey.is_allowed('<keytext>');
+--- verify_many | call
+SELECT code, key_id, tenant, detail FROM apikey.verify_many('{<keytext>,<gonetext>}');
+--- log_usage | call
+SELECT apikey.log_usage(<key>, 200, '1 second', 1, 2, 'GET', '/x', '192.0.2.5', 'agent', 'region', 1, 'request', '{}');
+--- my_tenants | call
+SELECT apikey.my_tenants('any') IS NOT NULL;
+--- sees_all | call
+SELECT apikey.sees_all('any');
+--- tenant_path | call
+SELECT apikey.tenant_path(<tid>);
+--- valid_scopes | call
+SELECT apikey.valid_scopes('{a:b}');
+--- valid_endpoints | call
+SELECT apikey.valid_endpoints('{GET /a}');
+--- valid_hours | call
+SELECT apikey.valid_hours('{00:00-24:00}');
+--- list_keys | call
+SELECT count(*) > 0 FROM apikey.list_keys('<tenant>');
+--- list_keys, every argument | call
+SELECT count(*) FROM apikey.list_keys('<tenant>', 'x', '<env>', 'x', 'active', 0, 10);
+--- flush_usage | call
+SELECT apikey.flush_usage('60 s');
+--- create_key | call
+SELECT key IS NOT NULL FROM apikey.create_key('<tenant>', '<env>');
+--- create_key, every argument | call
+SELECT key IS NULL AND sealed IS NOT NULL FROM apikey.create_key('<tenant>', '<env>', 'name', 'owner', '{}', '<policy>', NULL, '1 day', '{}', '{tag}', '{}', '{}', NULL, '{<role>}', 16, 'thirty-two bytes of a public key', 'idem', NULL, 'description');
+--- create_key, a child | call
+SELECT key IS NOT NULL FROM apikey.create_key('<tenant>', '<env>', parent_key_id => <key>, cidrs => '{192.0.2.5/32}', endpoints => '{GET /**}', scopes => '{a}');
+--- create_keys | call
+SELECT count(*) FROM apikey.create_keys(2, '<tenant>', '<env>');
+--- update_key | call
+SELECT name FROM apikey.update_key(<key>, name => 'renamed', metadata => '{}', tags => '{a}');
+--- suspend_key | call
+SELECT status FROM apikey.suspend_key(<key>, 'reason');
+--- resume_key | call
+SELECT status FROM apikey.resume_key(<key>);
+--- renew_key | call
+SELECT status FROM apikey.renew_key(<key>, '2099-01-01');
+--- rotate_key | call
+SELECT key IS NOT NULL FROM apikey.rotate_key(<key>, '1 hour');
+--- revoke_key | call
+SELECT status FROM apikey.revoke_key(<key>, 'reason');
+--- revoke_key, later | call
+SELECT status FROM apikey.revoke_key(<key>, 'reason', '2099-01-01', false);
+--- restore_key | call
+SELECT status FROM apikey.restore_key(<gone>, 'reason');
+--- delete_key | call
+SELECT status FROM apikey.delete_key(<gone>);
+--- revoke_secret | call
+SELECT status FROM apikey.revoke_secret(<secret>, 'reason');
+--- block_ip | call
+SELECT apikey.block_ip('198.51.100.7', '<tenant>', 'reason') > 0;
+--- block_ip, for all tenants | call
+SELECT apikey.block_ip('198.51.100.7', NULL, 'reason') > 0;
+--- unblock_ip | call
+SELECT apikey.unblock_ip(<block>);
+--- create_tenant | call
+SELECT apikey.create_tenant('new', '<tenant>') > 0;
+--- create_tenant, a root | call
+SELECT apikey.create_tenant('newroot') > 0;
+--- suspend_tenant | call
+SELECT status FROM apikey.suspend_tenant('<tenant>', 'reason');
+--- suspend_tenant, a child | call
+SELECT status FROM apikey.suspend_tenant('<child>', 'reason');
+--- resume_tenant | call
+SELECT status FROM apikey.resume_tenant('<tenant>');
+--- resume_tenant, a child | call
+SELECT status FROM apikey.resume_tenant('<child>');
+--- create_environment | call
+SELECT apikey.create_environment('<tenant>', 'new', 'tag', true, '<policy>', false, 'idem') > 0;
+--- create_policy | call
+SELECT apikey.create_policy('<tenant>', 'new', note => 'note') > 0;
+--- set_policy | call
+SELECT apikey.set_policy('<tenant>', '<policy>', grace => '1 hour', note => 'note') > 0;
+--- create_role | call
+SELECT apikey.create_role('<tenant>', 'new', '{a}', 'description') > 0;
+--- update_role | call
+SELECT apikey.update_role('<tenant>', '<role>', '{b}') > 0;
+--- grant_access | call
+SELECT apikey.grant_access('regress_atk_none', 'analyst', '<tenant>');
+--- grant_access, all tenants | call
+SELECT apikey.grant_access('regress_atk_none', 'analyst');
+--- revoke_access | call
+SELECT apikey.revoke_access('regress_atk_analyst', 'analyst', '<tenant>');
+--- revoke_access, all tenants | call
+SELECT apikey.revoke_access('regress_atk_all', 'admin');
+--- ensure_partitions | call
+SELECT apikey.ensure_partitions() >= 0;
+--- drop_old_partitions | call
+SELECT apikey.drop_old_partitions() >= 0;
+--- rewrap_keyring | call
+SELECT apikey.rewrap_keyring() > 0;
+--- check_setup | call
+SELECT count(*) >= 0 FROM apikey.check_setup();

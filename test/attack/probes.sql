@@ -1,0 +1,214 @@
+Questions whose answer must be the same for what belongs to others (<name>) and
+for what is not there at all.  "same": letter by letter, up to what was typed;
+"lines": as many lines.
+A fourth word tells of whom, if not of B, of A's sister and of the parent.  Run in a transaction that is rolled back.
+
+--- foreign parts for an own key: environment | same
+SELECT key IS NOT NULL FROM apikey.create_key('<own_tenant>', '<env>');
+--- foreign parts for an own key: policy | same | all | foreign,sister
+SELECT key IS NOT NULL FROM apikey.create_key('<own_tenant>', '<own_env>', policy => '<policy>');
+--- foreign parts for an own key: role | same
+SELECT key IS NOT NULL FROM apikey.create_key('<own_tenant>', '<own_env>', roles => '{<role>}');
+--- foreign parts for an own key: parent | same
+SELECT key IS NOT NULL FROM apikey.create_key('<own_tenant>', '<own_env>', parent_key_id => <key>);
+--- foreign parts for own keys: parent | same
+SELECT count(*) FROM apikey.create_keys(2, '<own_tenant>', '<own_env>', parent_key_id => <gone>);
+--- an own key gets a foreign policy | same | all | foreign,sister
+SELECT name FROM apikey.update_key(<own_key>, policy => '<policy>');
+--- an own key gets a foreign role | same
+SELECT name FROM apikey.update_key(<own_key>, roles => '{<role>}');
+--- an own environment gets a foreign policy | same | all | foreign,sister
+SELECT apikey.create_environment('<own_tenant>', 'new', default_policy => '<policy>') > 0;
+--- a foreign policy under the own tenant | same
+SELECT apikey.set_policy('<own_tenant>', '<policy>', grace => '1 hour') > 0;
+--- a foreign role under the own tenant | same
+SELECT apikey.update_role('<own_tenant>', '<role>', '{a}') > 0;
+--- own keys of a foreign environment | same
+SELECT count(*) FROM apikey.list_keys('<own_tenant>', environment => '<env>');
+--- a name that others have taken: tenant | same
+SELECT apikey.create_tenant('<tenant>') > 0;
+--- a name that others have taken: tenant, under the own one | same | all | foreign
+SELECT apikey.create_tenant('<tenant>', '<own_tenant>') > 0;
+--- a name that others have taken: environment | same
+SELECT apikey.create_environment('<own_tenant>', '<env>') > 0;
+--- a name that others have taken: policy | same
+SELECT apikey.create_policy('<own_tenant>', '<policy>') > 0;
+--- a name that others have taken: role | same
+SELECT apikey.create_role('<own_tenant>', '<role>', '{a}') > 0;
+--- a tenant below a foreign one | same
+SELECT apikey.create_tenant('new', '<child>') > 0;
+--- a tenant below a foreign one, wrong name | same
+SELECT apikey.create_tenant('NEW!', '<child>') > 0;
+--- wrong arguments for a foreign tenant: environment | same
+SELECT apikey.create_environment('<tenant>', '', tag => 'WRONG', requires_approval => true) > 0;
+--- wrong arguments for a foreign tenant: policy | same
+SELECT apikey.create_policy('<tenant>', '', max_ttl => '-1 day', rate_limits => ARRAY[('a', 1, '1 s', 1, 'key')::apikey.rate_limit]) > 0;
+--- wrong arguments for a foreign tenant: set_policy | same
+SELECT apikey.set_policy('<tenant>', '<policy>', grace => '1 hour', clear => '{grace}', effective_at => '2000-01-01') > 0;
+--- wrong arguments for a foreign tenant: role | same
+SELECT apikey.create_role('<tenant>', '', '{"not a scope"}') > 0;
+--- wrong arguments for a foreign tenant: key | same
+SELECT key IS NULL FROM apikey.create_key('<tenant>', '<env>', scopes => '{"not a scope"}', expires_at => '2000-01-01', ttl => '-1 s', bytes => 1);
+--- wrong arguments for foreign keys | same
+SELECT count(*) FROM apikey.create_keys(-1, '<tenant>', '<env>');
+--- wrong arguments for a foreign key: update_key | same
+SELECT name FROM apikey.update_key(<key>, name => '', scopes => '{"not a scope"}', clear => '{name,nonsense}');
+--- wrong arguments for a foreign key: suspend_key | same
+SELECT status FROM apikey.suspend_key(<key>, repeat('x', 5000));
+--- wrong arguments for a foreign key: renew_key | same
+SELECT status FROM apikey.renew_key(<key>, NULL), apikey.renew_key(<key>, '2000-01-01');
+--- wrong arguments for a foreign key: rotate_key | same
+SELECT key IS NULL FROM apikey.rotate_key(<key>, '-1 s', seal_to => 'x', bytes => 1);
+--- wrong arguments for a foreign key: revoke_key | same
+SELECT status FROM apikey.revoke_key(<key>, '', '2000-01-01', NULL);
+--- wrong arguments for a foreign key: restore_key | same
+SELECT status FROM apikey.restore_key(<gone>, '');
+--- wrong arguments for a foreign secret | same
+SELECT status FROM apikey.revoke_secret(<secret>, '');
+--- wrong arguments for a foreign tenant: block_ip | same
+SELECT apikey.block_ip(NULL, '<tenant>', '', '2000-01-01');
+--- wrong arguments for a foreign tenant: suspend_tenant | same
+SELECT status FROM apikey.suspend_tenant('<tenant>', '');
+--- wrong arguments for a foreign tenant: grant_access | same
+SELECT apikey.grant_access('no such role', 'no such level', '<tenant>');
+--- wrong arguments for a foreign tenant: list_keys | same
+SELECT count(*) FROM apikey.list_keys('<tenant>', status => 'nonsense', page_size => -1);
+--- a foreign key that is in the wrong state: delete_key | same
+SELECT status FROM apikey.delete_key(<key>);
+--- a foreign key that is in the wrong state: restore_key | same
+SELECT status FROM apikey.restore_key(<key>);
+--- a foreign key that is in the wrong state: suspend_key | same
+SELECT status FROM apikey.suspend_key(<gone>);
+--- a foreign key that is in the wrong state: rotate_key | same
+SELECT key IS NULL FROM apikey.rotate_key(<gone>);
+--- paths: above | same
+SELECT status FROM apikey.suspend_tenant('<tenant>/');
+--- paths: below | same
+SELECT status FROM apikey.suspend_tenant('/<tenant>');
+--- paths: deeper | same
+SELECT count(*) FROM apikey.list_keys('<child>/x');
+--- paths: the own tenant under a foreign one | same
+SELECT count(*) FROM apikey.list_keys('<tenant>/<own_tenant>');
+--- paths: a foreign tenant under the own one | same | all | foreign
+SELECT count(*) FROM apikey.list_keys('<own_tenant>/<tenant>');
+--- idempotency keys of others | same
+SELECT key IS NOT NULL FROM apikey.create_key('<own_tenant>', '<own_env>', idempotency_key => 'C' || 'ANARYB key idem');
+--- idempotency keys of others, guessed for their tenant | same
+SELECT key IS NOT NULL FROM apikey.create_key('<tenant>', '<env>', idempotency_key => 'order 7');
+
+--- verify: a foreign key, with everything given | same
+SELECT * FROM apikey.verify('<keytext>', '{a}', '203.0.113.5', 'GET', '/x', '<env>', '<tenant>', 1, 'agent', 'region', 'request', '{"a": 1}', true);
+--- verify: a foreign key, its own tenant | same
+SELECT * FROM apikey.verify('<keytext>', tenant => '<tenant>');
+--- verify: a foreign key, the own tenant | same
+SELECT * FROM apikey.verify('<keytext>', tenant => '<own_tenant>');
+--- verify: a foreign key, a revoked one | same
+SELECT * FROM apikey.verify('<gonetext>');
+--- verify: a foreign key, unrecorded | same
+SELECT * FROM apikey.verify('<keytext>', record => false);
+--- verify: the own key, a foreign tenant | same
+SELECT * FROM apikey.verify('<own_keytext>', tenant => '<tenant>');
+--- verify: the own key, a foreign tenant below | same
+SELECT * FROM apikey.verify('<own_keytext>', tenant => '<child>');
+--- verify: the own key, a foreign environment | same
+SELECT code, detail FROM apikey.verify('<own_keytext>', environment => '<env>');
+--- verify: wrong arguments | same
+SELECT * FROM apikey.verify('<keytext>', units => -1);
+--- verify: too many scopes | same
+SELECT * FROM apikey.verify('<keytext>', array_fill('a'::text, ARRAY[65]));
+--- verify: one letter off | same
+SELECT code FROM apikey.verify(overlay('<keytext>' placing '~' from 20 for 1));
+--- is_allowed: a foreign key | same
+SELECT apikey.is_allowed('<keytext>', tenant => '<tenant>', environment => '<env>');
+--- verify_many: foreign and own | same
+SELECT * FROM apikey.verify_many(ARRAY['<keytext>', '<gonetext>', NULL, '']);
+--- log_usage: a foreign key | same
+SELECT apikey.log_usage(<key>), apikey.log_usage(<gone>);
+--- log_usage: wrong arguments | same
+SELECT apikey.log_usage(<key>, status => 5000);
+--- log_usage: wrong arguments, tags | same
+SELECT apikey.log_usage(<key>, units => -1);
+--- the path of a foreign tenant | same
+SELECT apikey.tenant_path(<tid>), apikey.tenant_path(<tid>) IS NULL;
+--- my tenants: a foreign one among them | same
+SELECT <tid> = ANY (apikey.my_tenants('any')), <tid> = ANY (apikey.my_tenants('verify'));
+--- my tenants: of no such class | same
+SELECT apikey.my_tenants('<tenant>');
+--- a foreign row in a table | same
+SELECT count(*) FROM apikey.tenant WHERE tenant_id = <tid> OR name = '<tenant>';
+--- a foreign row in the view | same
+SELECT count(*) FROM apikey.key WHERE key_id = <key> OR environment = '<env>' OR policy = '<policy>';
+--- a foreign row in the audit log | same
+SELECT count(*) FROM apikey.audit_log WHERE object = 'key:<key>';
+--- a foreign row in usage | same
+SELECT count(*) FROM apikey.usage WHERE key_id = <key> OR tenant_id = <tid>;
+--- a foreign row as a condition that fails | same
+SELECT 1 / (SELECT count(*) FROM apikey.api_key WHERE key_id = <key>);
+
+--- what an error leaves behind: every part of it | same
+DO $$
+DECLARE
+	a text; b text; c text; d text; e text; f text; g text; h text; i text;
+BEGIN
+	PERFORM apikey.suspend_tenant('<tenant>');
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS a = RETURNED_SQLSTATE, b = COLUMN_NAME, c = CONSTRAINT_NAME, d = PG_DATATYPE_NAME, e = MESSAGE_TEXT,
+		f = TABLE_NAME, g = SCHEMA_NAME, h = PG_EXCEPTION_DETAIL, i = PG_EXCEPTION_CONTEXT;
+	RAISE NOTICE '% % % % % % % % %', a, b, c, d, e, f, g, h, i;
+END $$;
+--- what an error leaves behind: a key | same
+DO $$
+DECLARE
+	a text; b text; c text;
+BEGIN
+	PERFORM apikey.revoke_key(<key>);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS a = MESSAGE_TEXT, b = PG_EXCEPTION_DETAIL, c = PG_EXCEPTION_CONTEXT;
+	RAISE NOTICE '% % %', a, b, c;
+END $$;
+--- extra checks of PL/pgSQL | same
+SET plpgsql.extra_errors = 'all'; SET plpgsql.extra_warnings = 'all'; SET plpgsql.print_strict_params = on; SELECT count(*) FROM apikey.list_keys('<child>');
+--- extra checks of PL/pgSQL, a key | same
+SET plpgsql.extra_errors = 'all'; SET plpgsql.print_strict_params = on; SELECT status FROM apikey.revoke_key(<key>);
+--- locks that remain: a block | same
+SELECT apikey.unblock_ip(<block>); SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation <> 'pg_locks'::regclass ORDER BY 1, 2;
+--- locks that remain: the path of a tenant | same
+SELECT apikey.tenant_path(<tid>); SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation <> 'pg_locks'::regclass ORDER BY 1, 2;
+--- locks that remain: usage of a key | same
+SELECT apikey.log_usage(<key>); SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation <> 'pg_locks'::regclass ORDER BY 1, 2;
+--- locks that remain: verification | same
+SELECT apikey.is_allowed('<keytext>'); SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation <> 'pg_locks'::regclass ORDER BY 1, 2;
+--- locks that remain: after an error | same
+SAVEPOINT s; SELECT status FROM apikey.suspend_key(<key>); ROLLBACK TO s; SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation <> 'pg_locks'::regclass ORDER BY 1, 2;
+--- whether something was written | same
+SAVEPOINT s; SELECT status FROM apikey.revoke_key(<key>); ROLLBACK TO s; SELECT pg_current_xact_id_if_assigned() IS NULL;
+--- whether something was written: a block | same
+SELECT apikey.unblock_ip(<block>); SELECT pg_current_xact_id_if_assigned() IS NULL;
+--- in a read-only transaction: a key | same
+SET TRANSACTION READ ONLY; SELECT status FROM apikey.revoke_key(<key>);
+--- in a read-only transaction: a tenant | same
+SET TRANSACTION READ ONLY; SELECT status FROM apikey.suspend_tenant('<tenant>');
+--- in a read-only transaction: a block | same
+SET TRANSACTION READ ONLY; SELECT apikey.unblock_ip(<block>);
+--- plans that are printed: a tenant | lines | all | foreign
+SET client_min_messages = log; SET debug_print_plan = on; SELECT status FROM apikey.suspend_tenant('<child>');
+--- plans that are printed: a key | lines | all | foreign
+SET client_min_messages = log; SET debug_print_parse = on; SET debug_print_rewritten = on; SET debug_print_plan = on; SELECT status FROM apikey.revoke_key(<key>);
+--- plans that are printed: a verification | lines | all | foreign
+SET client_min_messages = log; SET debug_print_plan = on; SELECT code FROM apikey.verify('<keytext>');
+--- messages for developers: a tenant | lines | all | foreign
+SET client_min_messages = debug5; SELECT count(*) FROM apikey.list_keys('<child>');
+--- messages for developers: a key | lines | all | foreign
+SET client_min_messages = debug5; SELECT status FROM apikey.rotate_key(<key>);
+--- messages for developers: a secret | lines | all | foreign
+SET client_min_messages = debug5; SELECT status FROM apikey.revoke_secret(<secret>);
+--- messages for developers: a verification | lines | all | foreign
+SET client_min_messages = debug5; SELECT code FROM apikey.verify('<keytext>');
+--- messages for developers: a block | lines | all | foreign
+SET client_min_messages = debug5; SET trace_sort = on; SELECT apikey.unblock_ip(<block>);
+--- plans that are printed: the path of a tenant | lines | all | foreign
+SET client_min_messages = log; SET debug_print_plan = on; SELECT apikey.tenant_path(<tid>);
+--- parallel mode: a verification | same
+SET force_parallel_mode = on; SET parallel_setup_cost = 0; SELECT code FROM apikey.verify('<keytext>');
+--- inside a function that is marked parallel safe | same
+SET force_parallel_mode = on; CREATE FUNCTION pg_temp.f() RETURNS text PARALLEL SAFE LANGUAGE sql AS $$ SELECT code FROM apikey.verify('<keytext>') $$; SELECT pg_temp.f();
