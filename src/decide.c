@@ -146,7 +146,7 @@ check_active(Decision *d)
 
 	if (record->chain_broken)
 		return deny(d, APIKEY_SUSPENDED,
-					"the chain of parent keys is too deep or leads back to itself");
+					"the policy of the key or of a parent key has no version, or its chain of parent keys is broken");
 	for (int i = 0; i < record->nlinks; i++)
 	{
 		ApikeyKeyStatus status = record->links[i].status;

@@ -116,7 +116,7 @@ typedef struct ApikeyRecord
 
 	int			nlinks;			/* >= 1 */
 	const ApikeyLink *links;
-	bool		chain_broken;	/* too deep or a cycle: deny as SUSPENDED */
+	bool		chain_broken;	/* too deep, a cycle or no rules: SUSPENDED */
 
 	/* an entry of the block list covers the request's ip */
 	bool		ip_blocked;

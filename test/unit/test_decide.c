@@ -109,7 +109,7 @@ test_active(void)
 	f = fixture();
 	f->record.chain_broken = true;
 	EXPECT(f, APIKEY_SUSPENDED, 0,
-		   "the chain of parent keys is too deep or leads back to itself");
+		   "the policy of the key or of a parent key has no version, or its chain of parent keys is broken");
 
 	/* a record that is not one */
 	f = fixture();
