@@ -132,8 +132,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ASSERT(result.found >= apart && result.masked >= result.found);
 
 	/*
-	 * What was changed was a digit and is a star: a whole run of 28 digits and
-	 * more, behind an underscore.
+	 * What was changed was a digit and is a star: a whole run of 28 digits
+	 * and more, behind an underscore.
 	 */
 	for (int i = 0; i < len; i++)
 	{
