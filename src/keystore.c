@@ -46,6 +46,21 @@ apikey_net_from_datum(Datum inet_datum)
 	return net;
 }
 
+/*
+ * An instant, APIKEY_NO_TIME for NULL.  '-infinity' has the same number as
+ * APIKEY_NO_TIME but means "ever since", not "never": one step later says so.
+ */
+static TimestampTz
+scan_time(ApikeyScan *scan, int attnum)
+{
+	bool		isnull;
+	TimestampTz value = DatumGetTimestampTz(apikey_scan_get(scan, attnum, &isnull));
+
+	if (isnull)
+		return APIKEY_NO_TIME;
+	return value == APIKEY_NO_TIME ? value + 1 : value;
+}
+
 /* Read one row by an int8 key; false when there is none. */
 static bool
 fetch_row(ApikeyScan *scan, ApikeyTable table, ApikeyIndex index, int64 id,
@@ -89,8 +104,8 @@ apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
 			DatumGetInt32(apikey_scan_get(&scan, Anum_key_secret_keyring_id, &isnull)) == keyring_id;
 		secret->secret_id = apikey_scan_int64(&scan, Anum_key_secret_secret_id, 0);
 		secret->key_id = apikey_scan_int64(&scan, Anum_key_secret_key_id, 0);
-		secret->expires_at = apikey_scan_int64(&scan, Anum_key_secret_expires_at, APIKEY_NO_TIME);
-		secret->revoked_at = apikey_scan_int64(&scan, Anum_key_secret_revoked_at, APIKEY_NO_TIME);
+		secret->expires_at = scan_time(&scan, Anum_key_secret_expires_at);
+		secret->revoked_at = scan_time(&scan, Anum_key_secret_revoked_at);
 	}
 	apikey_scan_end(&scan);
 	return found;
@@ -303,18 +318,18 @@ load_link(ApikeyScan *scan, TimestampTz now, Snapshot snapshot, ApikeyLink *link
 	memset(&grace, 0, sizeof(grace));
 	link->key_id = apikey_scan_int64(scan, Anum_api_key_key_id, 0);
 	link->status = parse_status(apikey_scan_str(scan, Anum_api_key_status));
-	link->not_before = apikey_scan_int64(scan, Anum_api_key_not_before, APIKEY_NO_TIME);
-	link->expires_at = apikey_scan_int64(scan, Anum_api_key_expires_at, APIKEY_NO_TIME);
-	link->revoke_at = apikey_scan_int64(scan, Anum_api_key_revoke_at, APIKEY_NO_TIME);
-	link->revoked_at = apikey_scan_int64(scan, Anum_api_key_revoked_at, APIKEY_NO_TIME);
+	link->not_before = scan_time(scan, Anum_api_key_not_before);
+	link->expires_at = scan_time(scan, Anum_api_key_expires_at);
+	link->revoke_at = scan_time(scan, Anum_api_key_revoke_at);
+	link->revoked_at = scan_time(scan, Anum_api_key_revoked_at);
 	link->nets = scan_net_list(scan, Anum_api_key_cidrs);
 	link->endpoints = apikey_scan_str_list(scan, Anum_api_key_endpoints);
 	link->scopes = load_scopes(apikey_scan_str_list(scan, Anum_api_key_scopes),
 							   link->key_id, snapshot);
 	link->policy = policy_id == 0 ? NULL : load_policy(policy_id, now, snapshot, &grace);
 	link->expires_with_grace = link->expires_at;
-	if (link->expires_at != APIKEY_NO_TIME && !TIMESTAMP_NOT_FINITE(link->expires_at) &&
-		link->expires_at < GRACE_HORIZON && (grace.month != 0 || grace.day != 0 || grace.time != 0))
+	if (IS_VALID_TIMESTAMP(link->expires_at) && link->expires_at < GRACE_HORIZON &&
+		(grace.month != 0 || grace.day != 0 || grace.time != 0))
 		link->expires_with_grace =
 			DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 													TimestampTzGetDatum(link->expires_at),
@@ -438,7 +453,7 @@ ip_is_blocked(const ApikeyNet *ip, const ApikeyKey *key, TimestampTz now, Snapsh
 	while (!blocked && apikey_scan_next(&scan))
 	{
 		int64		tenant_id = apikey_scan_int64(&scan, Anum_ip_block_tenant_id, 0);
-		TimestampTz until = apikey_scan_int64(&scan, Anum_ip_block_expires_at, APIKEY_NO_TIME);
+		TimestampTz until = scan_time(&scan, Anum_ip_block_expires_at);
 
 		if (until != APIKEY_NO_TIME && until <= now)
 			continue;

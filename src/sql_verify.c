@@ -220,7 +220,9 @@ fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
 		if (key->has_metadata)
 			SET(10, PointerGetDatum(key->metadata.ptr));
 		if (verdict->expires_at != APIKEY_NO_TIME)
-			SET(11, TimestampTzGetDatum(verdict->expires_at));
+			SET(11, TimestampTzGetDatum(IS_VALID_TIMESTAMP(verdict->expires_at) ||
+										verdict->expires_at == DT_NOEND ?
+										verdict->expires_at : DT_NOBEGIN));
 	}
 	/* 12 to 14: remaining, limit_name, retry_after belong to limits */
 	if (verdict->detail[0] != '\0')

@@ -182,3 +182,17 @@ UPDATE apikey.api_key SET quotas = ARRAY[ROW('m', 1, 'day', 'UTC', 'key')::apike
 SELECT pg_temp.code('mine');
 UPDATE apikey.api_key SET quotas = '{}' WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
 SELECT pg_temp.code('mine');
+-- what a DBA writes by hand counts too, and '-infinity' is not "never"
+UPDATE apikey.api_key SET expires_at = '-infinity' WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
+SELECT pg_temp.code('mine');
+SELECT v.code, v.expires_at FROM k, apikey.verify(k.key) v WHERE n = 'mine';
+UPDATE apikey.api_key SET policy_id = (SELECT policy_id FROM apikey.policy WHERE name = 'rules') WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
+SELECT pg_temp.code('mine');
+UPDATE apikey.api_key SET expires_at = 'infinity' WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
+SELECT v.code, v.expires_at FROM k, apikey.verify(k.key, NULL, '10.0.0.1', 'GET', '/v1/orders/1') v WHERE n = 'mine';
+UPDATE apikey.api_key SET policy_id = NULL, expires_at = NULL, revoke_at = '-infinity' WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
+SELECT pg_temp.code('mine');
+UPDATE apikey.api_key SET revoke_at = NULL, not_before = '-infinity' WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
+SELECT pg_temp.code('mine');
+UPDATE apikey.key_secret SET expires_at = '-infinity' WHERE secret_id = (SELECT secret_id FROM k WHERE n = 'mine');
+SELECT pg_temp.code('mine');
