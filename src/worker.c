@@ -53,9 +53,9 @@ static ApikeyWorkerKind my_kind;
 static ApikeySlotShared *my_slot = NULL;
 static char my_database_name[NAMEDATALEN] = "";
 
-/* the last error that went to the log */
-static char logged_error[APIKEY_TASK_ERROR_MAX];
-static TimestampTz logged_at = 0;
+/* the last error of each task that went to the log */
+static char logged_error[APIKEY_NTASKS][APIKEY_TASK_ERROR_MAX];
+static TimestampTz logged_at[APIKEY_NTASKS];
 
 static void
 error_context(void *arg)
@@ -317,11 +317,11 @@ apikey_worker_failed(ApikeyTask task, TimestampTz started)
 			sizeof(apikey_worker_error));
 
 	/* what fails every second must not fill the log */
-	if (strcmp(apikey_worker_error, logged_error) != 0 ||
-		now - logged_at >= USECS_PER_MINUTE)
+	if (strcmp(apikey_worker_error, logged_error[task]) != 0 ||
+		now - logged_at[task] >= USECS_PER_MINUTE)
 	{
-		strlcpy(logged_error, apikey_worker_error, sizeof(logged_error));
-		logged_at = now;
+		strlcpy(logged_error[task], apikey_worker_error, APIKEY_TASK_ERROR_MAX);
+		logged_at[task] = now;
 		EmitErrorReport();
 	}
 	apikey_worker_abort();
