@@ -26,6 +26,7 @@ SQL_PARTS = \
 	25_internal \
 	30_rls \
 	32_dump \
+	34_flush \
 	35_partitions \
 	38_common \
 	40_tenants \

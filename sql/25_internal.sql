@@ -79,3 +79,8 @@ CREATE FUNCTION apikey._cidrs_within(inner_nets pg_catalog.cidr[], outer_nets pg
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_cidrs_within';
 COMMENT ON FUNCTION apikey._cidrs_within(pg_catalog.cidr[], pg_catalog.cidr[]) IS
 	'whether every inner network lies in one of the outer ones';
+
+CREATE FUNCTION apikey._holds_key(value pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_holds_key';
+COMMENT ON FUNCTION apikey._holds_key(pg_catalog.text) IS
+	'whether a text holds the text of a key';

@@ -65,6 +65,21 @@ BEGIN
 END
 $$;
 
+-- No name, reason or metadata may hold the text of a key: it would be stored
+-- in the clear, in the audit log for good.
+CREATE FUNCTION apikey._check_no_key(value text, what text) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF apikey._holds_key(value) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('%s holds the text of a key', what),
+			DETAIL = 'Key texts are never stored.',
+			HINT = 'Name the key by its id or its hint.';
+	END IF;
+END
+$$;
+
 -- A text that is given has 1 to longest characters.
 CREATE FUNCTION apikey._check_text(value text, what text, longest integer) RETURNS void
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -75,6 +90,7 @@ BEGIN
 			MESSAGE = format('invalid length of %s', what),
 			DETAIL = format('It must be 1 to %s characters long.', longest);
 	END IF;
+	PERFORM apikey._check_no_key(value, what);
 END
 $$;
 
@@ -174,6 +190,7 @@ BEGIN
 			MESSAGE = format('%s is too large', what),
 			DETAIL = format('It takes %s bytes as text, the limit is 65536.', octet_length(value::text));
 	END IF;
+	PERFORM apikey._check_no_key(value::text, what);
 END
 $$;
 

@@ -129,6 +129,7 @@ BEGIN
 			MESSAGE = 'invalid length of a tag',
 			DETAIL = 'It must be 1 to 256 bytes long.';
 	END IF;
+	PERFORM apikey._check_no_key(array_to_string(k.tags, ' '), 'a tag');
 	PERFORM apikey._check_json(k.metadata, 'metadata');
 	IF NOT isfinite(k.not_before) THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'not_before must be a finite time';

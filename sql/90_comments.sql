@@ -416,6 +416,10 @@ COMMENT ON FUNCTION apikey._shown IS
 	'what an error message may show of an argument';
 COMMENT ON FUNCTION apikey._require IS
 	'raises if an argument is NULL';
+COMMENT ON FUNCTION apikey._check_no_key IS
+	'refuses a value that holds the text of a key';
+COMMENT ON FUNCTION apikey._flush_commit IS
+	'trigger: the commit of a change that may take a right away is flushed to disk';
 COMMENT ON FUNCTION apikey._check_text IS
 	'raises if a text has a wrong length';
 COMMENT ON FUNCTION apikey._check_list IS

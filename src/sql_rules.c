@@ -18,6 +18,7 @@
 #include "hours.h"
 #include "keystore.h"
 #include "network.h"
+#include "redact.h"
 #include "scope.h"
 
 PG_FUNCTION_INFO_V1(apikey_valid_scopes);
@@ -27,6 +28,7 @@ PG_FUNCTION_INFO_V1(apikey_known_zones);
 PG_FUNCTION_INFO_V1(apikey_scopes_within);
 PG_FUNCTION_INFO_V1(apikey_scopes_touch);
 PG_FUNCTION_INFO_V1(apikey_cidrs_within);
+PG_FUNCTION_INFO_V1(apikey_holds_key);
 
 static bool
 valid_window(ApikeyStr rule)
@@ -147,4 +149,13 @@ apikey_cidrs_within(PG_FUNCTION_ARGS)
 		if (inner.items[i].family == 0 || !apikey_net_list_contains(outer, &inner.items[i]))
 			PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(true);
+}
+
+/* apikey_holds_key tells whether a text holds a native key somewhere. */
+Datum
+apikey_holds_key(PG_FUNCTION_ARGS)
+{
+	text	   *copy = PG_GETARG_TEXT_P_COPY(0);
+
+	PG_RETURN_BOOL(apikey_redact(VARDATA(copy), VARSIZE(copy) - VARHDRSZ).found > 0);
 }

@@ -68,6 +68,9 @@ enum
 
 #define VERDICT_NATTS 17
 
+/* a latency beyond this is a mistake of the caller */
+#define LATENCY_DAYS_MAX 366
+
 static ApikeyStr
 arg_str(FunctionCallInfo fcinfo, int n)
 {
@@ -316,11 +319,14 @@ arg_latency(FunctionCallInfo fcinfo, int n)
 	if (PG_ARGISNULL(n))
 		return -1;
 	latency = PG_GETARG_INTERVAL_P(n);
-	if (latency->month != 0 || latency->day != 0 || latency->time < 0)
+
+	/* the difference of two timestamps has days, but no months */
+	if (latency->month != 0 || latency->day < 0 || latency->day > LATENCY_DAYS_MAX ||
+		latency->time < 0 || latency->time > LATENCY_DAYS_MAX * USECS_PER_DAY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("latency must be a time of hours or less and not negative")));
-	return latency->time;
+				 errmsg("latency must not be negative or longer than %d days", LATENCY_DAYS_MAX)));
+	return latency->day * USECS_PER_DAY + latency->time;
 }
 
 static int64

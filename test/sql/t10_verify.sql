@@ -171,7 +171,8 @@ SELECT apikey.log_usage(key_id, status => 200, latency => '12.5 ms', bytes_in =>
 SELECT apikey.log_usage(0);
 SELECT apikey.log_usage(NULL);
 SELECT apikey.log_usage(1, latency => '-1 s');
-SELECT apikey.log_usage(1, latency => '1 day');
+SELECT apikey.log_usage(0, latency => '1 day 01:00');
+SELECT apikey.log_usage(1, latency => '1 month');
 SELECT apikey.log_usage(1, bytes_in => -1);
 SELECT apikey.log_usage(1, status => 1000);
 SELECT apikey.flush_usage();

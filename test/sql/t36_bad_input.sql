@@ -126,6 +126,15 @@ RESET ALL;
 SET client_min_messages = warning;
 SELECT grace, overlap, max_ttl FROM apikey.policy_version ORDER BY policy_id DESC, version DESC LIMIT 1;
 
+-- no text that is kept may hold the text of a key (this one has a checksum that
+-- fits; nobody made it)
+\set leaked 'seen in a log: ak_live_000000000000000000000000000000000000000000009KvW5'
+SELECT apikey._holds_key(:'leaked') AS is_a_key;
+SELECT call, pg_temp.try(format(call, :'key_id', :'leaked')) FROM unnest(ARRAY[
+	'suspend_key(%1$s, %2$L)', 'revoke_key(%1$s, %2$L)', 'update_key(%1$s, name => %2$L)', 'update_key(%1$s, owner => %2$L)',
+	'update_key(%1$s, tags => ARRAY[%2$L])', 'update_key(%1$s, metadata => jsonb_build_object(%2$L, 1))',
+	'set_policy(''t36'', ''rules'', note => %2$L)', 'suspend_tenant(''t36'', %2$L)']) call;
+
 -- what the accepted calls wrote, and nothing else
 SELECT (SELECT count(*) FROM apikey.tenant) - tenants AS tenants, (SELECT count(*) FROM apikey.environment) - environments AS environments, (SELECT count(*) FROM apikey.policy) - policies AS policies,
        (SELECT count(*) FROM apikey.policy_version) - versions AS versions, (SELECT count(*) FROM apikey.role) - roles AS roles, (SELECT count(*) FROM apikey.api_key) - keys AS keys,

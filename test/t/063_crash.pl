@@ -54,6 +54,23 @@ SQL
 		60 - $revoked, "round $round: no other key is lost");
 	is($node->safe_psql('postgres', 'SELECT apikey.flush_usage()'), 't', "round $round: the writer works again");
 }
+
+# What a DBA takes away by hand holds too, and the same for a policy.
+$node->safe_psql('postgres', <<'SQL');
+SELECT apikey.create_policy('acme', 'open');
+UPDATE apikey.api_key SET policy_id = (SELECT policy_id FROM apikey.policy) WHERE key_id = (SELECT key_id FROM app_key WHERE n = 60);
+SQL
+is($node->safe_psql('postgres', "SELECT count(*) FROM app_key k, apikey.verify(k.key) v WHERE k.n > 40 AND v.code = 'VALID'"),
+	'20', 'twenty keys are valid');
+$node->safe_psql('postgres', 'CHECKPOINT');
+$node->safe_psql('postgres', "UPDATE apikey.api_key SET status = 'revoked', revoked_at = now() WHERE key_id = (SELECT key_id FROM app_key WHERE n = 41)");
+$node->safe_psql('postgres', "DELETE FROM apikey.key_secret WHERE key_id = (SELECT key_id FROM app_key WHERE n = 42)");
+$node->safe_psql('postgres', "SET session_replication_role = replica; UPDATE apikey.key_secret SET revoked_at = now() WHERE key_id = (SELECT key_id FROM app_key WHERE n = 43)");
+$node->safe_psql('postgres', "INSERT INTO apikey.policy_version (policy_id, version, tenant_id, effective_at, author, allowed_cidrs) SELECT policy_id, 2, tenant_id, now(), 'by hand', '{192.0.2.0/24}' FROM apikey.policy");
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('postgres', "SELECT string_agg(v.code, ' ' ORDER BY k.n) FROM app_key k, apikey.verify(k.key) v WHERE k.n IN (41, 42, 43, 44, 60)"),
+	'REVOKED NOT_FOUND REVOKED VALID IP_DENIED', 'changes by hand survive an immediate stop, with synchronous_commit = off');
 $node->stop;
 
 done_testing();
