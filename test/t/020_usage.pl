@@ -12,7 +12,7 @@ my $node = new_node('usage', conf => <<'CONF');
 apikey.usage_buffer_size = 64kB
 apikey.usage_wait = 0
 apikey.housekeeper_interval = 50ms
-apikey.test_now = '2031-05-06 12:00:00+00'
+apikey.test_now = '1935835200'
 CONF
 my $key = setup_key($node);
 my $before;
