@@ -282,6 +282,10 @@ SELECT relname, reltuples, relpages FROM pg_class WHERE relnamespace = 'apikey':
 SELECT pg_relation_size('apikey.api_key'), pg_total_relation_size('apikey.api_key'), pg_indexes_size('apikey.api_key');
 --- counters of tables | known
 SELECT relname, seq_scan, n_live_tup, n_tup_ins FROM pg_stat_all_tables WHERE schemaname = 'apikey';
+--- counters of tables, what a call of one's own has looked at | known
+BEGIN; SELECT apikey.tenant_path(<tid>); SELECT relname, seq_tup_read, idx_tup_fetch FROM pg_stat_xact_all_tables WHERE schemaname = 'apikey'; ROLLBACK;
+--- pages that a call of one's own has looked at | known
+EXPLAIN (ANALYZE, BUFFERS) SELECT apikey.tenant_path(<tid>);
 --- counters of indexes | known
 SELECT indexrelname, idx_scan FROM pg_stat_all_indexes WHERE schemaname = 'apikey';
 --- counters of blocks | known
