@@ -19,7 +19,9 @@ WITH ext AS (
 	('not_strict', 'apikey_may', 'NULL is "all tenants"'),
 	('not_strict', 'apikey_new_secret', 'without a public key nothing is sealed'),
 	('not_strict', 'apikey_make_data_key', 'takes no argument'),
-	('not_strict', 'apikey_rewrap', 'an unwrapped data key has no master key')
+	('not_strict', 'apikey_rewrap', 'an unwrapped data key has no master key'),
+	('trigger', 'flush_row', 'reads no table; the commit of what takes a right away is flushed'),
+	('trigger', 'flush_truncate', 'as flush_row')
 ), member AS (
 	SELECT d.classid, d.objid FROM pg_depend d, ext
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = ext.oid AND d.deptype = 'e'
