@@ -247,6 +247,10 @@ CREATE TABLE apikey.ip_block (
 	created_by	pg_catalog.text NOT NULL
 );
 CREATE INDEX ip_block_network ON apikey.ip_block USING gist (network inet_ops);
+-- a network once per tenant: few entries of a tenant can cover one address, so
+-- its list cannot make verification slow for others
+CREATE UNIQUE INDEX ip_block_tenant_network ON apikey.ip_block
+	((COALESCE(tenant_id, 0::pg_catalog.int8)), network);
 
 CREATE TABLE apikey.member (
 	member_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

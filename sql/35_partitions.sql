@@ -192,10 +192,12 @@ $$;
 
 -- Drops leaves that ended longer ago than apikey.usage_retention, the oldest
 -- first, at most the given number.  Parent before leaf, as every reader locks.
+-- A reader that holds it up is waited for briefly only, because the writer
+-- queues up behind us.
 CREATE FUNCTION apikey._drop_partitions(most integer) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-	SET lock_timeout = '5s'
+	SET lock_timeout = '500ms'
 AS $$
 DECLARE
 	keep interval := apikey._setting('usage_retention', '90d')::interval;

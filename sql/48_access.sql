@@ -279,6 +279,7 @@ CREATE FUNCTION apikey._block_ip(
 ) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
 	tid bigint;
 	id bigint;
@@ -297,6 +298,9 @@ BEGIN
 	END IF;
 	INSERT INTO apikey.ip_block AS b (tenant_id, network, reason, expires_at, created_at, created_by)
 	VALUES (tid, _block_ip.network, _block_ip.reason, _block_ip.expires_at, apikey._now(), apikey._caller_name())
+	ON CONFLICT ((coalesce(tenant_id, 0::bigint)), network) DO UPDATE
+		SET reason = excluded.reason, expires_at = excluded.expires_at,
+			created_at = excluded.created_at, created_by = excluded.created_by
 	RETURNING b.ip_block_id INTO id;
 	PERFORM apikey._audit(tid, 'ip.block', 'ip_block:' || id, NULL, jsonb_strip_nulls(jsonb_build_object(
 		'network', network, 'reason', reason, 'expires_at', expires_at)));

@@ -9,6 +9,7 @@ WITH ext AS (
 	SELECT * FROM pg_extension WHERE extname = 'apikey'
 ), allowed (rule, object, reason) AS (VALUES
 	('unique_without_tenant', 'key_secret_digest', 'a keyed hash: two tenants never share one, and nobody can choose it'),
+	('unique_without_tenant', 'ip_block_tenant_network', 'led by the tenant, NULL made comparable'),
 	('unique_without_tenant', 'member_tenant_role_access', 'led by the tenant, NULL made comparable'),
 	('unique_without_tenant', 'tenant_parent_name', 'is the tenant; led by the parent'),
 	('not_strict', 'apikey_call', 'the body decides what NULL means'),

@@ -122,6 +122,11 @@ SELECT apikey.block_ip('192.0.2.0/24', reason => 'scan') > 0 AS blocked;
 SELECT ip, pg_temp.code('plain', ip => ip) FROM unnest('{192.0.2.9,192.0.3.9}'::inet[]) ip;
 SELECT apikey.unblock_ip(ip_block_id) FROM apikey.ip_block WHERE network = '192.0.2.0/24';
 SELECT pg_temp.code('plain', ip => '192.0.2.9');
+SELECT apikey.block_ip('198.51.100.0/24', 't10', 'first') AS first \gset
+SELECT apikey.block_ip('198.51.100.0/24', 't10', 'again', now() + '1 day') = :first AS same_entry, (SELECT count(*) FROM apikey.ip_block WHERE network = '198.51.100.0/24') AS entries;
+SELECT reason, expires_at > now() AS ends FROM apikey.ip_block WHERE ip_block_id = :first;
+SELECT pg_temp.code('plain', ip => '198.51.100.1');
+SELECT apikey.unblock_ip(:first);
 -- 4: tenant, its parent; the order of checks: tenant before state
 SELECT status FROM apikey.suspend_tenant('t10', 'unpaid');
 SELECT pg_temp.code('plain');
