@@ -228,8 +228,8 @@ CREATE INDEX key_secret_key_id ON apikey.key_secret (key_id);
 CREATE TABLE apikey.key_activity (
 	key_id			pg_catalog.int8 PRIMARY KEY,
 	tenant_id		pg_catalog.int8 NOT NULL,
-	first_used_at	pg_catalog.timestamptz NOT NULL,
-	last_used_at	pg_catalog.timestamptz NOT NULL,
+	first_used_at	pg_catalog.timestamptz,
+	last_used_at	pg_catalog.timestamptz,
 	last_ip			pg_catalog.inet,
 	calls			pg_catalog.int8 NOT NULL DEFAULT 0,
 	errors			pg_catalog.int8 NOT NULL DEFAULT 0,

@@ -196,7 +196,7 @@ BEGIN
 	INSERT INTO apikey.key_activity AS a
 		(key_id, tenant_id, first_used_at, last_used_at, last_ip, calls, errors, denials)
 	SELECT n.key_id, k.tenant_id, min(n.first_at), max(n.last_at),
-		   (array_agg(n.ip ORDER BY n.last_at DESC) FILTER (WHERE n.ip IS NOT NULL))[1],
+		   (array_agg(n.ip ORDER BY n.last_at DESC NULLS LAST) FILTER (WHERE n.ip IS NOT NULL))[1],
 		   sum(n.calls)::bigint, sum(n.errors)::bigint, sum(n.denials)::bigint
 	FROM unnest(_flush_activity.key_ids, _flush_activity.first, _flush_activity.last, _flush_activity.ips,
 				_flush_activity.calls, _flush_activity.errors, _flush_activity.denials)
@@ -207,7 +207,7 @@ BEGIN
 	ON CONFLICT (key_id) DO UPDATE SET
 		first_used_at = least(a.first_used_at, excluded.first_used_at),
 		last_used_at = greatest(a.last_used_at, excluded.last_used_at),
-		last_ip = CASE WHEN excluded.last_used_at >= a.last_used_at THEN coalesce(excluded.last_ip, a.last_ip) ELSE a.last_ip END,
+		last_ip = CASE WHEN excluded.last_used_at >= coalesce(a.last_used_at, '-infinity') THEN coalesce(excluded.last_ip, a.last_ip) ELSE a.last_ip END,
 		calls = a.calls + excluded.calls,
 		errors = a.errors + excluded.errors,
 		denials = a.denials + excluded.denials;

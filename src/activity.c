@@ -29,9 +29,9 @@ typedef struct Activity
 {
 	int64		key_id;			/* hash key, first */
 	int64		tenant_id;
-	TimestampTz first;
+	TimestampTz first;			/* of the uses; 0 = none, only denials */
 	TimestampTz last;
-	ApikeyNet	ip;				/* of the last event that had one */
+	ApikeyNet	ip;				/* of the last use that had one */
 	int64		calls;			/* accepted verifications */
 	int64		errors;			/* answers with an error status */
 	int64		denials;		/* refused verifications */
@@ -63,12 +63,16 @@ add(HTAB *table, const Activity *more)
 		*entry = *more;
 		return;
 	}
-	entry->first = Min(entry->first, more->first);
-	if (more->last >= entry->last)
+	if (more->last != 0)
 	{
-		entry->last = more->last;
-		if (more->ip.family != 0)
-			entry->ip = more->ip;
+		if (entry->last == 0 || more->first < entry->first)
+			entry->first = more->first;
+		if (entry->last == 0 || more->last >= entry->last)
+		{
+			entry->last = more->last;
+			if (more->ip.family != 0)
+				entry->ip = more->ip;
+		}
 	}
 	entry->calls += more->calls;
 	entry->errors += more->errors;
@@ -91,14 +95,19 @@ apikey_activity_note(const ApikeyUsageEvent *event)
 	memset(&one, 0, sizeof(one));
 	one.key_id = event->key_id;
 	one.tenant_id = event->tenant_id;
-	one.first = one.last = event->at;
-	one.ip = event->ip;
 	if (event->code == APIKEY_LOGGED)
 		one.errors = event->status >= ERROR_STATUS ? 1 : 0;
 	else if (event->code == APIKEY_VALID)
 		one.calls = 1;
 	else
 		one.denials = 1;
+
+	/* who is always denied uses nothing: the key goes idle all the same */
+	if (one.denials == 0)
+	{
+		one.first = one.last = event->at;
+		one.ip = event->ip;
+	}
 	add(pending, &one);
 }
 
@@ -167,6 +176,7 @@ apikey_activity_flush(void)
 	int			count = (int) apikey_activity_keys();
 	Datum	   *column[8];
 	bool	   *no_ip;
+	bool	   *no_use;
 	Datum		values[8];
 	HASH_SEQ_STATUS scan;
 	Activity   *entry;
@@ -177,6 +187,7 @@ apikey_activity_flush(void)
 	for (int i = 0; i < 8; i++)
 		column[i] = palloc(sizeof(Datum) * count);
 	no_ip = palloc(sizeof(bool) * count);
+	no_use = palloc(sizeof(bool) * count);
 
 	hash_seq_init(&scan, merged);
 	while ((entry = hash_seq_search(&scan)) != NULL)
@@ -186,6 +197,7 @@ apikey_activity_flush(void)
 		column[2][n] = TimestampTzGetDatum(entry->first);
 		column[3][n] = TimestampTzGetDatum(entry->last);
 		column[4][n] = ip_datum(&entry->ip, &no_ip[n]);
+		no_use[n] = entry->last == 0;
 		column[5][n] = Int64GetDatum(entry->calls);
 		column[6][n] = Int64GetDatum(entry->errors);
 		column[7][n] = Int64GetDatum(entry->denials);
@@ -195,10 +207,12 @@ apikey_activity_flush(void)
 	{
 		if (types[i] == INETARRAYOID)
 			values[i] = make_array(column[i], no_ip, n, INETOID, -1, false, TYPALIGN_INT);
+		else if (types[i] == TIMESTAMPTZARRAYOID)
+			values[i] = make_array(column[i], no_use, n, TIMESTAMPTZOID, 8,
+								   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 		else
-			values[i] = make_array(column[i], NULL, n,
-								   types[i] == INT8ARRAYOID ? INT8OID : TIMESTAMPTZOID,
-								   8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+			values[i] = make_array(column[i], NULL, n, INT8OID, 8,
+								   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 	}
 
 	SPI_connect();

@@ -54,3 +54,12 @@ SELECT count(*) > 0 AS leaves, bool_and(c.relrowsecurity AND c.relforcerowsecuri
        bool_and(EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid)) AS indexed,
        bool_or(has_table_privilege('public', c.oid, 'SELECT')) AS public
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'apikey.usage'::regclass;
+-- a denial is no use: a key that is only ever denied stays unused
+CREATE TEMP TABLE unused AS SELECT * FROM apikey.create_key('t12', 'production');
+SELECT code FROM unused, apikey.verify(key, '{b}', '192.0.2.7');
+SELECT apikey.flush_usage();
+SELECT calls, denials, first_used_at, last_used_at, last_ip FROM apikey.key_activity JOIN unused USING (key_id);
+SELECT code FROM unused, apikey.verify(key, ip => '192.0.2.8');
+SELECT code FROM unused, apikey.verify(key, '{b}', '192.0.2.9');
+SELECT apikey.flush_usage();
+SELECT calls, denials, first_used_at = last_used_at AS once, last_ip FROM apikey.key_activity JOIN unused USING (key_id);
