@@ -60,7 +60,4 @@ extern bool apikey_keystore_load(const ApikeySecret *secret, TimestampTz now,
 extern bool apikey_keystore_identify(int64 key_id, Snapshot snapshot,
 									 int64 *tenant_id, int64 *environment_id);
 
-/* an inet or cidr datum as a normalized network */
-extern ApikeyNet apikey_net_from_datum(Datum inet_datum);
-
 #endif							/* APIKEY_KEYSTORE_H */

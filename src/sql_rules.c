@@ -16,9 +16,9 @@
 #include "catalog.h"
 #include "endpoint.h"
 #include "hours.h"
-#include "keystore.h"
 #include "network.h"
 #include "redact.h"
+#include "rules.h"
 #include "scope.h"
 
 PG_FUNCTION_INFO_V1(apikey_valid_scopes);

@@ -22,6 +22,7 @@
 
 #include "catalog.h"
 #include "clock.h"
+#include "rules.h"
 #include "shmem.h"
 #include "slot.h"
 #include "usage_event.h"

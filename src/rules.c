@@ -1,0 +1,174 @@
+/*
+ * rules.c
+ *		Rules as they are stored, turned into what decide() reads.
+ *
+ * Layer 3.
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "pgtime.h"
+#include "utils/array.h"
+#include "utils/fmgroids.h"
+#include "utils/inet.h"
+#include "utils/timestamp.h"
+
+#include "rules.h"
+
+ApikeyNet
+apikey_net_from_datum(Datum inet_datum)
+{
+	inet	   *address = DatumGetInetPP(inet_datum);
+	ApikeyNet	net;
+
+	memset(&net, 0, sizeof(net));
+	net.family = ip_family(address) == PGSQL_AF_INET ? 4 : 6;
+	net.bits = ip_bits(address);
+	memcpy(net.addr, ip_addr(address), net.family == 4 ? 4 : 16);
+	apikey_net_normalize(&net);
+	return net;
+}
+
+ApikeyNetList
+apikey_rules_nets(ApikeyScan *scan, int attnum)
+{
+	bool		isnull;
+	Datum		value = apikey_scan_get(scan, attnum, &isnull);
+	ArrayType  *array;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+	ApikeyNet  *items;
+	int			used = 0;
+
+	if (isnull)
+		return (ApikeyNetList) {NULL, 0};
+	array = DatumGetArrayTypeP(value);
+	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	items = palloc(sizeof(ApikeyNet) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		/* a NULL element can allow nothing: an impossible network */
+		if (nulls[i])
+			memset(&items[used++], 0, sizeof(ApikeyNet));
+		else
+			items[used++] = apikey_net_from_datum(elements[i]);
+	}
+	return (ApikeyNetList) {items, used};
+}
+
+static bool
+scan_array_is_empty(ApikeyScan *scan, int attnum)
+{
+	bool		isnull;
+	Datum		value = apikey_scan_get(scan, attnum, &isnull);
+
+	return isnull || ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(value)),
+									ARR_DIMS(DatumGetArrayTypeP(value))) == 0;
+}
+
+/*
+ * Limits come with another release; rules that name them are refused here
+ * rather than ignored, should one have been written around the functions.
+ */
+void
+apikey_rules_refuse_limits(ApikeyScan *scan, int rate_limits, int quotas)
+{
+	if (scan_array_is_empty(scan, rate_limits) && scan_array_is_empty(scan, quotas))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("rate limits and quotas are not supported"),
+			 errdetail("The rules of this key or of its policy name a limit that would not be enforced."),
+			 errhint("Remove rate_limits and quotas from the rules.")));
+}
+
+static ApikeyWindowList
+scan_window_list(ApikeyScan *scan, int attnum)
+{
+	ApikeyStrList rules = apikey_scan_str_list(scan, attnum);
+	ApikeyWindow *items;
+
+	if (rules.count == 0)
+		return (ApikeyWindowList) {NULL, 0};
+	items = palloc0(sizeof(ApikeyWindow) * rules.count);
+	for (int i = 0; i < rules.count; i++)
+	{
+		ApikeyStr	zone;
+		char		name[64];
+
+		/* a malformed window stays empty and matches nothing */
+		if (!apikey_window_parse(rules.items[i], &items[i]))
+			continue;
+		zone = items[i].zone;
+		if (zone.ptr == NULL)
+			strlcpy(name, "UTC", sizeof(name));
+		else
+			snprintf(name, sizeof(name), "%.*s", zone.len, zone.ptr);
+		items[i].tz = pg_tzset(name);
+	}
+	return (ApikeyWindowList) {items, rules.count};
+}
+
+/*
+ * The first row a scan of the versions of a policy finds.  key[0] is free for
+ * the policy.
+ */
+static ApikeyPolicy *
+load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
+			 Snapshot snapshot, Interval *grace)
+{
+	ApikeyScan	scan;
+	ApikeyPolicy *policy = NULL;
+
+	apikey_key_int64(&keys[0], 1, policy_id);
+	apikey_scan_begin(&scan, APIKEY_TABLE_POLICY_VERSION,
+					  APIKEY_INDEX_POLICY_VERSION_EFFECTIVE, snapshot, nkeys, keys,
+					  direction);
+	if (apikey_scan_next(&scan))
+	{
+		bool		isnull;
+		Datum		value;
+
+		apikey_rules_refuse_limits(&scan, Anum_policy_version_rate_limits, Anum_policy_version_quotas);
+		policy = palloc0(sizeof(ApikeyPolicy));
+		policy->policy_id = policy_id;
+		policy->version = DatumGetInt32(apikey_scan_get(&scan, Anum_policy_version_version, &isnull));
+		policy->allowed_nets = apikey_rules_nets(&scan, Anum_policy_version_allowed_cidrs);
+		policy->denied_nets = apikey_rules_nets(&scan, Anum_policy_version_denied_cidrs);
+		policy->allowed_endpoints = apikey_scan_str_list(&scan, Anum_policy_version_allowed_endpoints);
+		policy->denied_endpoints = apikey_scan_str_list(&scan, Anum_policy_version_denied_endpoints);
+		policy->hours = scan_window_list(&scan, Anum_policy_version_access_hours);
+		policy->required_scopes = apikey_scan_str_list(&scan, Anum_policy_version_required_scopes);
+		(void) apikey_scan_get(&scan, Anum_policy_version_max_scopes, &isnull);
+		policy->has_max_scopes = !isnull;
+		policy->max_scopes = apikey_scan_str_list(&scan, Anum_policy_version_max_scopes);
+		value = apikey_scan_get(&scan, Anum_policy_version_grace, &isnull);
+		if (!isnull)
+			*grace = *DatumGetIntervalP(value);
+	}
+	apikey_scan_end(&scan);
+	return policy;
+}
+
+/*
+ * The version of a policy in force at an instant: the latest one that is
+ * effective.  If none is yet (the clock went back), the first one: rules that
+ * came later are better than none.  NULL only if the policy has no version.
+ */
+ApikeyPolicy *
+apikey_rules_load_policy(int64 policy_id, TimestampTz now, Snapshot snapshot, Interval *grace)
+{
+	ScanKeyData keys[2];
+	ApikeyPolicy *policy;
+
+	ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+				TimestampTzGetDatum(now));
+	policy = load_version(policy_id, 2, keys, BackwardScanDirection, snapshot, grace);
+	if (policy == NULL)
+		policy = load_version(policy_id, 1, keys, ForwardScanDirection, snapshot, grace);
+	return policy;
+}
