@@ -34,10 +34,12 @@ sub names_of
 	return $names{ $_[0] };
 }
 
-# attack_node(): the server, filled
+# attack_node(): the server, filled.  Its superuser is "postgres", whoever runs
+# the tests: statements and expectations name it.
 sub attack_node
 {
-	my $node = new_node('attack', conf => <<'CONF');
+	$ENV{PGUSER} = 'postgres';
+	my $node = new_node('attack', init => [ extra => [ '-U', 'postgres' ] ], conf => <<'CONF');
 max_prepared_transactions = 10
 log_statement = none
 CONF
