@@ -14,7 +14,6 @@
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -56,7 +55,6 @@ static const char *const index_names[APIKEY_NINDEXES] = {
 static struct
 {
 	bool		valid;
-	Oid			schema;
 	Oid			tables[APIKEY_NTABLES];
 	Oid			indexes[APIKEY_NINDEXES];
 } oids;
@@ -92,12 +90,6 @@ apikey_catalog_init(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_on_syscache, (Datum) 0);
 }
 
-Oid
-apikey_extension_oid(void)
-{
-	return get_extension_oid("apikey", true);
-}
-
 static void
 load_oids(void)
 {
@@ -121,16 +113,7 @@ load_oids(void)
 				 errmsg("extension \"apikey\" is not installed completely in this database"),
 				 errdetail("A table or index of schema \"apikey\" is missing."),
 				 errhint("Install it with CREATE EXTENSION apikey CASCADE.")));
-	oids.schema = schema;
 	oids.valid = true;
-}
-
-Oid
-apikey_schema_oid(void)
-{
-	if (!oids.valid)
-		load_oids();
-	return oids.schema;
 }
 
 void

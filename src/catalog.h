@@ -136,12 +136,6 @@ typedef struct ApikeyScan
 /* Registers the invalidation callbacks; called once per process. */
 extern void apikey_catalog_init(void);
 
-/* OID of schema apikey; ERROR undefined_object when the extension is missing. */
-extern Oid	apikey_schema_oid(void);
-
-/* OID of the extension in this database, InvalidOid when it is not there. */
-extern Oid	apikey_extension_oid(void);
-
 /*
  * Scans of table by index under snapshot.  keys name the columns of the index
  * (1-based), NULL index number (-1) means a sequential scan without keys.

@@ -50,11 +50,11 @@ read_all(FILE *file, char *buf)
 }
 
 /*
- * Turn the text of a master key into bytes and wipe the text.  what and name
- * tell where it came from.
+ * Turn the text of a master key into bytes and wipe the text.  setting is where
+ * it came from.
  */
 static void
-parse_master(char *text, int len, const char *what,
+parse_master(char *text, int len, const char *setting,
 			 unsigned char master[APIKEY_MASTER_KEY_LEN])
 {
 	bool		ok = len >= 0 && apikey_parse_hex_key(text, (size_t) len, master);
@@ -63,7 +63,7 @@ parse_master(char *text, int len, const char *what,
 	if (!ok)
 		ereport(ERROR,
 				(errcode(APIKEY_ERRCODE_MASTER_KEY_MISSING),
-				 errmsg("master key from \"%s\" has a wrong form", what),
+				 errmsg("master key from \"%s\" has a wrong form", setting),
 				 errdetail("A master key is 64 hexadecimal digits."),
 				 errhint("Make one with: openssl rand -hex 32")));
 }

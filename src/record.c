@@ -7,8 +7,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
-
 #include "endpoint.h"
 #include "record.h"
 #include "redact.h"
@@ -17,7 +15,10 @@
 /* more than the longest key, percent-encoded underscores included */
 #define REDACTION_MARGIN 512
 
-/* A copy, key-looking text masked, cut to max bytes at a character boundary. */
+/*
+ * A copy with key-looking text masked.  Of a text longer than max only what
+ * masking needs is copied; apikey_usage_push() cuts it to max.
+ */
 static ApikeyStr
 clean(ApikeyStr text, int max, int *found)
 {
@@ -35,8 +36,6 @@ clean(ApikeyStr text, int max, int *found)
 	copy = palloc(Max(len, 1));
 	memcpy(copy, text.ptr, len);
 	*found += apikey_redact(copy, len).found;
-	if (text.len > max)
-		len = pg_mbcliplen(copy, len, max);
 	return (ApikeyStr) {copy, len};
 }
 

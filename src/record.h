@@ -33,7 +33,7 @@ typedef struct ApikeyContext
 } ApikeyContext;
 
 /*
- * apikey_record cuts and masks the texts of a request and hands the event to
+ * apikey_record masks key-looking text of a request and hands the event to
  * the usage ring.  Ids of 0 are recorded as NULL.  The texts are copied before
  * they are masked.
  */

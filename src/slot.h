@@ -56,7 +56,7 @@ typedef enum ApikeyWorkerKind
 	APIKEY_NWORKERS
 } ApikeyWorkerKind;
 
-/* The tasks of a database; names and owners: apikey_task_info(). */
+/* The tasks of a database; apikey_task_name() and apikey_task_worker() tell of them. */
 typedef enum ApikeyTask
 {
 	APIKEY_TASK_USAGE,
