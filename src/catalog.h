@@ -71,6 +71,7 @@ typedef enum ApikeyIndex
 #define Anum_policy_version_grace		18
 #define Anum_policy_version_rate_limits 21
 #define Anum_policy_version_quotas		22
+#define Anum_policy_version_priority	24
 
 #define Anum_environment_environment_id 1
 #define Anum_environment_name			3

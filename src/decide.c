@@ -444,6 +444,8 @@ apikey_decide(const ApikeyRecord *record, const ApikeyRequest *request,
 	verdict->warnings = 0;
 	verdict->expires_at = record->secret_expires_at;
 	verdict->detail[0] = '\0';
+	verdict->remaining = verdict->retry_after = -1;
+	verdict->limit_name[0] = '\0';
 
 	/* a loader's mistake; fail closed rather than read what is not there */
 	if (record->nlinks < 1 || record->links == NULL)

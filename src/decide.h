@@ -49,6 +49,7 @@
 #include "codes.h"
 #include "endpoint.h"
 #include "hours.h"
+#include "limit.h"
 #include "network.h"
 #include "scope.h"
 #include "str.h"
@@ -78,6 +79,8 @@ typedef struct ApikeyPolicy
 	ApikeyStrList required_scopes;
 	bool		has_max_scopes;
 	ApikeyStrList max_scopes;
+	ApikeyLimitDefList limits;	/* for limit_rules.c, not for decide() */
+	int			priority;		/* 0 lowest .. 100 highest */
 } ApikeyPolicy;
 
 /* One key of the chain from the presented key up to its root. */
@@ -96,6 +99,7 @@ typedef struct ApikeyLink
 	ApikeyStrList endpoints;	/* own endpoints; empty allows all */
 	ApikeyStrList scopes;		/* own scopes and those of its roles */
 	const ApikeyPolicy *policy; /* or NULL */
+	ApikeyLimitDefList limits;	/* own limits; for limit_rules.c */
 } ApikeyLink;
 
 typedef struct ApikeyRecord
@@ -149,6 +153,10 @@ typedef struct ApikeyVerdict
 											 * not at all (printable, not
 											 * long), and key-looking text in
 											 * it is masked. */
+	/* set by limits.c; decide() says "none" */
+	int64_t		remaining;		/* -1: none */
+	char		limit_name[APIKEY_LIMIT_NAME_MAX + 1];	/* "": none */
+	int64_t		retry_after;	/* microseconds; -1: none */
 } ApikeyVerdict;
 
 /* apikey_decide fills verdict; never fails. */

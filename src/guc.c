@@ -21,11 +21,26 @@
 /* How often the writer stores key_activity (last use, call counts). */
 int			apikey_activity_flush_interval = 5000;
 
+/* Memory of a session for compiled keys; 0 keeps none. */
+int			apikey_cache_size = 16 * 1024;
+
 /* How long before the expiry verify warns EXPIRES_SOON and an event is sent. */
 int			apikey_expires_soon = 7 * 24 * 3600;
 
+/* Unknown or malformed keys from one ip per minute before it is BLOCKED. */
+int			apikey_guard_attempts = 100;
+
+/* Addresses that the guard counts at the same time. */
+int			apikey_guard_entries = 4096;
+
 /* How often the housekeeper looks for due work. */
 int			apikey_housekeeper_interval = 1000;
+
+/* Buckets of rate limits and quotas in shared memory. */
+int			apikey_limit_buckets = 64 * 1024;
+
+/* How long verify waits for a reservation before it answers UNAVAILABLE. */
+int			apikey_limit_wait = 1000;
 
 /* Command whose standard output is the master key, 64 hexadecimal digits. */
 char	   *apikey_master_key_command = NULL;
@@ -45,6 +60,18 @@ int			apikey_partition_width = APIKEY_WIDTH_DAY;
 /* As the two above, for the master key that rewrap_keyring() replaces. */
 char	   *apikey_previous_master_key_command = NULL;
 char	   *apikey_previous_master_key_file = NULL;
+
+/* Units of a quota reserved ahead at most: what a crash may lose. */
+int			apikey_quota_block = 10000;
+
+/* What becomes of quotas on a standby. */
+int			apikey_standby_quota = APIKEY_STANDBY_QUOTA_DENY;
+
+/* How much the refill of rate limits of low priority is slowed down. */
+double		apikey_throttle = 0;
+
+/* Whether the housekeeper slows it down when the usage ring fills. */
+bool		apikey_throttle_auto = false;
 
 /* Shared memory of the usage ring, for each of max_databases. */
 int			apikey_usage_buffer_size = 4096;
@@ -68,6 +95,12 @@ int			apikey_usage_wait = 1000;
 static char *apikey_test_now = NULL;
 bool		apikey_test_now_set = false;
 TimestampTz apikey_test_now_value = 0;
+
+static const struct config_enum_entry standby_quota_options[] = {
+	{"deny", APIKEY_STANDBY_QUOTA_DENY, false},
+	{"unmetered", APIKEY_STANDBY_QUOTA_UNMETERED, false},
+	{NULL, 0, false}
+};
 
 static const struct config_enum_entry width_options[] = {
 	{"hour", APIKEY_WIDTH_HOUR, false},
@@ -134,6 +167,12 @@ define_secret_path(const char *name, const char *description, char **variable)
 static void
 define_sizes(void)
 {
+	define_int("apikey.guard_entries",
+			   "Addresses whose failed attempts are counted at the same time.",
+			   &apikey_guard_entries, 4096, 64, 1024 * 1024, PGC_POSTMASTER, 0);
+	define_int("apikey.limit_buckets",
+			   "Buckets of rate limits and quotas in shared memory.",
+			   &apikey_limit_buckets, 64 * 1024, 64, 64 * 1024 * 1024, PGC_POSTMASTER, 0);
 	define_int("apikey.max_databases",
 			   "Databases that can record usage at the same time.",
 			   &apikey_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0);
@@ -152,14 +191,24 @@ apikey_guc_define(void)
 			   "How often the last use and the call counts of keys are stored.",
 			   &apikey_activity_flush_interval, 5000, 10, 3600 * 1000,
 			   PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("apikey.cache_size",
+			   "Memory of a session for compiled keys, 0 keeps none.",
+			   &apikey_cache_size, 16 * 1024, 0, 1024 * 1024,
+			   PGC_SUSET, GUC_UNIT_KB);
 	define_int("apikey.expires_soon",
 			   "How long before its expiry a key is said to expire soon.",
 			   &apikey_expires_soon, 7 * 24 * 3600, 0, INT_MAX,
 			   PGC_SIGHUP, GUC_UNIT_S);
+	define_int("apikey.guard_attempts",
+			   "Unknown or malformed keys from one ip per minute before it is blocked, 0 blocks none.",
+			   &apikey_guard_attempts, 100, 0, INT_MAX, PGC_SIGHUP, 0);
 	define_int("apikey.housekeeper_interval",
 			   "How often the housekeeper looks for due work.",
 			   &apikey_housekeeper_interval, 1000, 10, 3600 * 1000,
 			   PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("apikey.limit_wait",
+			   "How long a verification waits for units of a quota to be reserved.",
+			   &apikey_limit_wait, 1000, 0, 60 * 1000, PGC_SUSET, GUC_UNIT_MS);
 	define_secret_path("apikey.master_key_command",
 					   "Command that prints the master key in hexadecimal.",
 					   &apikey_master_key_command);
@@ -179,11 +228,26 @@ apikey_guc_define(void)
 	define_secret_path("apikey.previous_master_key_file",
 					   "File that holds the master key to be replaced.",
 					   &apikey_previous_master_key_file);
+	define_int("apikey.quota_block",
+			   "Units of a quota reserved ahead at most.",
+			   &apikey_quota_block, 10000, 1, 1000 * 1000 * 1000, PGC_SIGHUP, 0);
+	DefineCustomEnumVariable("apikey.standby_quota",
+							 "What becomes of quotas on a standby.", NULL,
+							 &apikey_standby_quota, APIKEY_STANDBY_QUOTA_DENY,
+							 standby_quota_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("apikey.test_now",
 							   "Replaces the clock, in seconds since 1970, for tests.",
 							   NULL, &apikey_test_now, "", PGC_SUSET,
 							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 							   check_test_now, assign_test_now, NULL);
+	DefineCustomRealVariable("apikey.throttle",
+							 "How much the refill of rate limits of low priority is slowed down.",
+							 NULL, &apikey_throttle, 0, 0, 1, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("apikey.throttle_auto",
+							 "Whether it is also slowed down when the usage buffer fills.",
+							 NULL, &apikey_throttle_auto, false, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	define_int("apikey.usage_flush_interval",
 			   "Longest time a usage event waits before it is stored.",
 			   &apikey_usage_flush_interval, 200, 1, 60 * 1000,

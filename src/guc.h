@@ -18,9 +18,20 @@ typedef enum ApikeyPartitionWidth
 	APIKEY_WIDTH_MONTH
 } ApikeyPartitionWidth;
 
+typedef enum ApikeyStandbyQuota
+{
+	APIKEY_STANDBY_QUOTA_DENY,
+	APIKEY_STANDBY_QUOTA_UNMETERED
+} ApikeyStandbyQuota;
+
 extern int	apikey_activity_flush_interval; /* ms */
+extern int	apikey_cache_size;	/* kB per session, 0 = no cache */
 extern int	apikey_expires_soon;	/* s */
+extern int	apikey_guard_attempts;	/* per ip and minute, 0 = no guard */
+extern int	apikey_guard_entries;
 extern int	apikey_housekeeper_interval;	/* ms */
+extern int	apikey_limit_buckets;
+extern int	apikey_limit_wait;	/* ms */
 extern char *apikey_master_key_command;
 extern char *apikey_master_key_file;
 extern int	apikey_max_databases;
@@ -28,6 +39,10 @@ extern int	apikey_partition_premake;
 extern int	apikey_partition_width; /* ApikeyPartitionWidth */
 extern char *apikey_previous_master_key_command;
 extern char *apikey_previous_master_key_file;
+extern int	apikey_quota_block; /* units */
+extern int	apikey_standby_quota;	/* ApikeyStandbyQuota */
+extern double apikey_throttle;	/* 0 .. 1 */
+extern bool apikey_throttle_auto;
 extern int	apikey_usage_buffer_size;	/* kB */
 extern int	apikey_usage_flush_interval;	/* ms */
 extern int	apikey_usage_retention; /* s, 0 = for ever */

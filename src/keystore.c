@@ -21,6 +21,7 @@
 
 #include "catalog.h"
 #include "keystore.h"
+#include "limit_rules.h"
 #include "rules.h"
 
 /* grace is at most 100 years; past this instant the sum could overflow */
@@ -151,12 +152,11 @@ parse_status(ApikeyStr status)
  */
 static int64
 load_link(ApikeyScan *scan, TimestampTz now, Snapshot snapshot, ApikeyLink *link,
-		  ApikeyKey *key)
+		  ApikeyKey *key, ApikeyStr *owner)
 {
 	int64		policy_id = apikey_scan_int64(scan, Anum_api_key_policy_id, 0);
 	Interval	grace;
 
-	apikey_rules_refuse_limits(scan, Anum_api_key_rate_limits, Anum_api_key_quotas);
 	memset(&grace, 0, sizeof(grace));
 	link->key_id = apikey_scan_int64(scan, Anum_api_key_key_id, 0);
 	link->status = parse_status(apikey_scan_str(scan, Anum_api_key_status));
@@ -169,6 +169,8 @@ load_link(ApikeyScan *scan, TimestampTz now, Snapshot snapshot, ApikeyLink *link
 	link->scopes = load_scopes(apikey_scan_str_list(scan, Anum_api_key_scopes),
 							   link->key_id, snapshot);
 	link->policy = policy_id == 0 ? NULL : apikey_rules_load_policy(policy_id, now, snapshot, &grace);
+	link->limits = apikey_limit_rules_defs(scan, Anum_api_key_rate_limits, Anum_api_key_quotas);
+	*owner = apikey_scan_str(scan, Anum_api_key_owner);
 	link->expires_with_grace = link->expires_at;
 	if (IS_VALID_TIMESTAMP(link->expires_at) && link->expires_at < GRACE_HORIZON &&
 		(grace.month != 0 || grace.day != 0 || grace.time != 0))
@@ -183,7 +185,7 @@ load_link(ApikeyScan *scan, TimestampTz now, Snapshot snapshot, ApikeyLink *link
 
 		key->record.tenant_id = apikey_scan_int64(scan, Anum_api_key_tenant_id, 0);
 		key->record.environment_id = apikey_scan_int64(scan, Anum_api_key_environment_id, 0);
-		key->owner = apikey_scan_str(scan, Anum_api_key_owner);
+		key->owner = *owner;
 		key->name = apikey_scan_str(scan, Anum_api_key_name);
 		key->has_metadata = !isnull;
 		if (!isnull)
@@ -205,6 +207,7 @@ load_chain(int64 key_id, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
 {
 	ApikeyLink *links = palloc0(sizeof(ApikeyLink) * APIKEY_LINKS_MAX);
 	ApikeyRecord *record = &key->record;
+	ApikeyStr	owners[APIKEY_LINKS_MAX];
 
 	record->links = links;
 	while (key_id != 0)
@@ -224,13 +227,15 @@ load_chain(int64 key_id, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
 			break;
 		}
 		key_id = load_link(&scan, now, snapshot, &links[record->nlinks],
-						   record->nlinks == 0 ? key : NULL);
+						   record->nlinks == 0 ? key : NULL,
+						   &owners[record->nlinks]);
 		if (links[record->nlinks].policy == NULL &&
 			apikey_scan_int64(&scan, Anum_api_key_policy_id, 0) != 0)
 			record->chain_broken = true;
 		record->nlinks++;
 		apikey_scan_end(&scan);
 	}
+	key->nlimits = apikey_limit_rules_resolve(record, owners, &key->limits);
 	return true;
 }
 

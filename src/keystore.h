@@ -36,6 +36,8 @@ typedef struct ApikeyKey
 	ApikeyStr	name;
 	ApikeyStr	metadata;		/* the jsonb datum's bytes (whole varlena) */
 	bool		has_metadata;
+	ApikeyLimit *limits;		/* all that apply; limits.c charges them */
+	int			nlimits;		/* > APIKEY_LIMITS_MAX: too many to decide */
 } ApikeyKey;
 
 /*
@@ -50,7 +52,6 @@ extern bool apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
  * apikey_keystore_load fills key for a secret, everything allocated in the
  * current memory context.  ip (family 0: none) is looked up in the block list.
  * Returns false when the key has vanished (a row of it was deleted by hand).
- * ERROR feature_not_supported when its rules name limits.
  */
 extern bool apikey_keystore_load(const ApikeySecret *secret, TimestampTz now,
 								 const ApikeyNet *ip, Snapshot snapshot,

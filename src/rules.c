@@ -16,6 +16,7 @@
 #include "utils/inet.h"
 #include "utils/timestamp.h"
 
+#include "limit_rules.h"
 #include "rules.h"
 
 ApikeyNet
@@ -58,32 +59,6 @@ apikey_rules_nets(ApikeyScan *scan, int attnum)
 			items[used++] = apikey_net_from_datum(elements[i]);
 	}
 	return (ApikeyNetList) {items, used};
-}
-
-static bool
-scan_array_is_empty(ApikeyScan *scan, int attnum)
-{
-	bool		isnull;
-	Datum		value = apikey_scan_get(scan, attnum, &isnull);
-
-	return isnull || ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(value)),
-									ARR_DIMS(DatumGetArrayTypeP(value))) == 0;
-}
-
-/*
- * Limits come with another release; rules that name them are refused here
- * rather than ignored, should one have been written around the functions.
- */
-void
-apikey_rules_refuse_limits(ApikeyScan *scan, int rate_limits, int quotas)
-{
-	if (scan_array_is_empty(scan, rate_limits) && scan_array_is_empty(scan, quotas))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("rate limits and quotas are not supported"),
-			 errdetail("The rules of this key or of its policy name a limit that would not be enforced."),
-			 errhint("Remove rate_limits and quotas from the rules.")));
 }
 
 static ApikeyWindowList
@@ -133,7 +108,6 @@ load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
 		bool		isnull;
 		Datum		value;
 
-		apikey_rules_refuse_limits(&scan, Anum_policy_version_rate_limits, Anum_policy_version_quotas);
 		policy = palloc0(sizeof(ApikeyPolicy));
 		policy->policy_id = policy_id;
 		policy->version = DatumGetInt32(apikey_scan_get(&scan, Anum_policy_version_version, &isnull));
@@ -146,6 +120,8 @@ load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
 		(void) apikey_scan_get(&scan, Anum_policy_version_max_scopes, &isnull);
 		policy->has_max_scopes = !isnull;
 		policy->max_scopes = apikey_scan_str_list(&scan, Anum_policy_version_max_scopes);
+		policy->limits = apikey_limit_rules_defs(&scan, Anum_policy_version_rate_limits, Anum_policy_version_quotas);
+		policy->priority = DatumGetInt32(apikey_scan_get(&scan, Anum_policy_version_priority, &isnull));
 		value = apikey_scan_get(&scan, Anum_policy_version_grace, &isnull);
 		if (!isnull)
 			*grace = *DatumGetIntervalP(value);

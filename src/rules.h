@@ -21,12 +21,6 @@ extern ApikeyNet apikey_net_from_datum(Datum inet_datum);
 extern ApikeyNetList apikey_rules_nets(ApikeyScan *scan, int attnum);
 
 /*
- * apikey_rules_refuse_limits raises feature_not_supported when one of two
- * array columns of the current row names a limit.
- */
-extern void apikey_rules_refuse_limits(ApikeyScan *scan, int rate_limits, int quotas);
-
-/*
  * apikey_rules_load_policy returns the version of a policy in force at now, and its grace;
  * NULL when the policy has no version at all.
  */

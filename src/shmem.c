@@ -2,8 +2,8 @@
  * shmem.c
  *		The shared memory of the extension: reserve, create, attach.
  *
- * Layer 2.  One segment holds everything; each user of it sizes and
- * initialises its own part.
+ * Layer 2.  Each user of shared memory sizes and initialises its own part, all
+ * under one lock.
  */
 #include "postgres.h"
 
@@ -13,6 +13,8 @@
 #include "storage/shmem.h"
 
 #include "compat.h"
+#include "guard.h"
+#include "limiter.h"
 #include "shmem.h"
 #include "slot.h"
 
@@ -25,8 +27,10 @@ request(void)
 	if (previous_request_hook)
 		previous_request_hook();
 
-	RequestAddinShmemSpace(apikey_slot_shmem_size());
-	RequestNamedLWLockTranche("apikey", apikey_slot_lwlocks());
+	RequestAddinShmemSpace(add_size(apikey_slot_shmem_size(),
+									add_size(apikey_limiter_shmem_size(),
+											 apikey_guard_shmem_size())));
+	RequestNamedLWLockTranche("apikey", apikey_slot_lwlocks() + apikey_limiter_lwlocks());
 }
 
 static void
@@ -45,6 +49,8 @@ startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	memory = ShmemInitStruct("apikey control", apikey_slot_shmem_size(), &found);
 	apikey_slot_shmem_init(memory, found);
+	apikey_limiter_shmem_init(GetNamedLWLockTranche("apikey") + apikey_slot_lwlocks());
+	apikey_guard_shmem_init();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -126,6 +126,7 @@ slot_assign(ApikeySlotShared *slot, Oid database)
 	pg_atomic_init_u64(&slot->dropped, 0);
 	pg_atomic_init_u64(&slot->suppressed, 0);
 	pg_atomic_init_u64(&slot->unknown_window, 0);
+	pg_atomic_init_u32(&slot->auto_throttle, 0);
 	pg_atomic_init_u64(&slot->drop_logged_at, 0);
 	pg_atomic_init_u64(&slot->discard_until, 0);
 	pg_atomic_init_u64(&slot->sync_wanted, 0);

@@ -96,6 +96,7 @@ typedef struct ApikeySlotShared
 	pg_atomic_uint64 dropped;	/* events that will never be written */
 	pg_atomic_uint64 suppressed;	/* over apikey.usage_unknown_rate */
 	pg_atomic_uint64 unknown_window;	/* second << 32 | events in it */
+	pg_atomic_uint32 auto_throttle; /* millionths, set by the housekeeper */
 	pg_atomic_uint64 drop_logged_at;	/* TimestampTz of the last log line */
 
 	/* progress, positions in the ring */

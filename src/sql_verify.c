@@ -228,7 +228,17 @@ fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
 										verdict->expires_at == DT_NOEND ?
 										verdict->expires_at : DT_NOBEGIN));
 	}
-	/* 12 to 14: remaining, limit_name, retry_after belong to limits */
+	if (verdict->remaining >= 0)
+		SET(12, Int64GetDatum(verdict->remaining));
+	if (verdict->limit_name[0] != '\0')
+		SET(13, CStringGetTextDatum(verdict->limit_name));
+	if (verdict->retry_after >= 0)
+	{
+		Interval   *wait = palloc0(sizeof(Interval));
+
+		wait->time = verdict->retry_after;
+		SET(14, IntervalPGetDatum(wait));
+	}
 	if (verdict->detail[0] != '\0')
 		SET(15, CStringGetTextDatum(verdict->detail));
 	SET(16, warnings_datum(verdict->warnings));

@@ -16,9 +16,11 @@
 #include "utils/snapmgr.h"
 
 #include "clock.h"
+#include "guard.h"
 #include "guc.h"
 #include "key_format.h"
 #include "keyring.h"
+#include "limits.h"
 #include "shmem.h"
 #include "slot.h"
 #include "verify.h"
@@ -86,6 +88,8 @@ deny(ApikeyVerdict *verdict, ApikeyCode code, const char *detail)
 	verdict->code = code;
 	verdict->warnings = 0;
 	verdict->expires_at = APIKEY_NO_TIME;
+	verdict->remaining = verdict->retry_after = -1;
+	verdict->limit_name[0] = '\0';
 	strlcpy(verdict->detail, detail, sizeof(verdict->detail));
 }
 
@@ -95,6 +99,7 @@ apikey_verify(const ApikeyCall *call, ApikeyAnswer *answer)
 	TimestampTz now = apikey_clock_now();
 	ApikeyKeyParts parts;
 	ApikeyRecord *record = &answer->key.record;
+	bool		silent = false;
 
 	if (IsInParallelMode())
 		ereport(ERROR,
@@ -131,9 +136,21 @@ apikey_verify(const ApikeyCall *call, ApikeyAnswer *answer)
 		request.expires_soon = (int64) apikey_expires_soon * USECS_PER_SEC;
 		request.local_time = local_time;
 		apikey_decide(record, &request, &answer->verdict);
+		if (answer->verdict.code == APIKEY_VALID && answer->key.nlimits > 0)
+			apikey_limits_apply(answer->key.limits, answer->key.nlimits,
+								call->context.units, now, &answer->verdict);
+	}
+	else
+	{
+		/* check 3: only what found no key is ever blocked */
+		ApikeyGuardAnswer guard = apikey_guard_failed(&call->context.ip, now);
+
+		if (guard != APIKEY_GUARD_PASS)
+			deny(&answer->verdict, APIKEY_BLOCKED, "too many attempts without a valid API key from this ip address");
+		silent = (guard == APIKEY_GUARD_BLOCK_SILENT);
 	}
 
-	if (call->record || answer->verdict.code != APIKEY_VALID)
+	if (!silent && (call->record || answer->verdict.code != APIKEY_VALID))
 		apikey_record(&call->context, now, answer->verdict.code,
 					  answer->found ? record->tenant_id : 0,
 					  answer->found ? record->key_id : 0,

@@ -1,0 +1,83 @@
+/*
+ * limiter.h
+ *		The limit buckets of this server, in shared memory.
+ *
+ * Layer 2.
+ */
+#ifndef APIKEY_LIMITER_H
+#define APIKEY_LIMITER_H
+
+#include "postgres.h"
+#include "storage/lwlock.h"
+
+#include "limit.h"
+
+/* Nanoseconds of a clock that never goes back; of the test clock if it is set. */
+extern int64 apikey_limiter_now(void);
+
+/* What to add to apikey_limiter_now() to get nanoseconds since 1970. */
+extern int64 apikey_limiter_wall_offset(void);
+
+/*
+ * apikey_limiter_resolve finds or makes the bucket of charge; false: the table
+ * is full (logged at most once a minute).
+ */
+extern bool apikey_limiter_resolve(ApikeyCharge *charge);
+
+/*
+ * For the writer.  Each takes the lock bit, checks the identity, and clears
+ * PENDING and REFRESH; false: the bucket is another's by now.
+ * grant_quota: block more units for that window (0: there are none), rest is
+ * what limit and credits leave after it.
+ * grant_rate: stored is the ceiling that the durable row had (limiter time,
+ * INT64_MIN: none), ceiling the one that is on disk now.
+ */
+extern bool apikey_limiter_grant_quota(ApikeyBucketShared *bucket, ApikeyBucketId id,
+									   int64 window, int64 limit, int64 block, int64 rest);
+extern bool apikey_limiter_grant_rate(ApikeyBucketShared *bucket, ApikeyBucketId id,
+									  int64 stored, int64 capacity, int64 ceiling);
+
+/* The writer could not reserve: only clears PENDING, so that others may ask. */
+extern void apikey_limiter_refuse(ApikeyBucketShared *bucket, ApikeyBucketId id);
+
+/*
+ * apikey_limiter_next walks over the buckets of the current database: start
+ * with *position 0; copies one bucket out under its lock bit.  False: no more.
+ */
+extern bool apikey_limiter_next(uint32 *position, ApikeyBucketShared **bucket,
+								ApikeyBucketShared *copy);
+
+/*
+ * apikey_limiter_close takes what is left of a bucket back, for good when
+ * forever is set (CLOSED: the server stops).  Returns the units a QUOTA bucket
+ * had left; for RATE, *tat is its state.
+ */
+extern int64 apikey_limiter_close(ApikeyBucketShared *bucket, ApikeyBucketId id,
+								  bool forever, int64 *tat);
+
+/*
+ * apikey_limiter_reset makes the bucket of id, if there is one, full again
+ * (RATE) or REFRESH (QUOTA).
+ */
+extern void apikey_limiter_reset(ApikeyBucketId id);
+
+/* Counters for stat_limits. */
+typedef struct ApikeyLimiterStats
+{
+	int64		buckets;		/* the table has */
+	int64		used;			/* of these in use */
+	int64		evictions;		/* idle buckets given to others */
+	int64		full;			/* charges refused because the table was full */
+	int64		denied;			/* charges refused by a rate limit or quota */
+	int64		reservations;	/* requests to the writer */
+	int64		unavailable;	/* charges that ended without a reservation */
+} ApikeyLimiterStats;
+
+extern void apikey_limiter_stats(ApikeyLimiterStats *stats);
+
+/* Set up by shmem.c. */
+extern Size apikey_limiter_shmem_size(void);
+extern int	apikey_limiter_lwlocks(void);
+extern void apikey_limiter_shmem_init(LWLockPadded *locks);
+
+#endif							/* APIKEY_LIMITER_H */
