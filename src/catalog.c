@@ -116,6 +116,14 @@ load_oids(void)
 	oids.valid = true;
 }
 
+Oid
+apikey_table_oid(ApikeyTable table)
+{
+	if (!oids.valid)
+		load_oids();
+	return oids.tables[table];
+}
+
 void
 apikey_scan_begin(ApikeyScan *scan, ApikeyTable table, int index,
 				  Snapshot snapshot, int nkeys, ScanKey keys,

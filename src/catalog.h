@@ -137,6 +137,9 @@ typedef struct ApikeyScan
 /* Registers the invalidation callbacks; called once per process. */
 extern void apikey_catalog_init(void);
 
+/* The table's OID in this database; an error if the extension is not there. */
+extern Oid	apikey_table_oid(ApikeyTable table);
+
 /*
  * Scans of table by index under snapshot.  keys name the columns of the index
  * (1-based), NULL index number (-1) means a sequential scan without keys.

@@ -48,6 +48,12 @@ apikey_digest(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
 }
 
 void
+apikey_hash128(const void *data, size_t len, unsigned char hash[APIKEY_HASH128_LEN])
+{
+	(void) crypto_generichash(hash, APIKEY_HASH128_LEN, data, len, NULL, 0);
+}
+
+void
 apikey_master_id(const unsigned char master[APIKEY_MASTER_KEY_LEN],
 				 unsigned char id[APIKEY_MASTER_ID_LEN])
 {

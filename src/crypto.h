@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #define APIKEY_DIGEST_LEN		32	/* BLAKE2b-256 */
+#define APIKEY_HASH128_LEN		16
 #define APIKEY_DATA_KEY_LEN		32
 #define APIKEY_MASTER_KEY_LEN	32
 #define APIKEY_MASTER_ID_LEN	16
@@ -34,6 +35,10 @@ extern bool apikey_equal(const void *a, const void *b, size_t len);
 extern void apikey_digest(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
 						  const void *text, size_t len,
 						  unsigned char digest[APIKEY_DIGEST_LEN]);
+
+/* BLAKE2b-128 without a key: what makes an identity out of its parts. */
+extern void apikey_hash128(const void *data, size_t len,
+						   unsigned char hash[APIKEY_HASH128_LEN]);
 
 /*
  * What tells one master key from another without telling anything of it: a
