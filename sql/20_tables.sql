@@ -17,6 +17,10 @@ CREATE FUNCTION apikey.valid_hours(rules pg_catalog.text[]) RETURNS pg_catalog.b
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_valid_hours';
 COMMENT ON FUNCTION apikey.valid_hours(pg_catalog.text[]) IS
 	'whether each element is a well-formed access window: [days ]HH:MM-HH:MM[ timezone]';
+CREATE FUNCTION apikey.valid_limits(rate_limits apikey.rate_limit[], quotas apikey.quota[]) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_valid_limits';
+COMMENT ON FUNCTION apikey.valid_limits(apikey.rate_limit[], apikey.quota[]) IS
+	'whether the rate limits and quotas of one policy or key are well-formed, at most 8 together, with different names';
 
 CREATE TABLE apikey.tenant (
 	tenant_id	pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -98,7 +102,9 @@ CREATE TABLE apikey.policy_version (
 	CONSTRAINT policy_grace CHECK (grace OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval
 		AND grace OPERATOR(pg_catalog.<=) '100 years'::pg_catalog.interval),
 	CONSTRAINT policy_overlap CHECK (overlap OPERATOR(pg_catalog.>=) '0'::pg_catalog.interval),
-	CONSTRAINT policy_max_keys_per_owner CHECK (max_keys_per_owner OPERATOR(pg_catalog.>=) 0)
+	CONSTRAINT policy_max_keys_per_owner CHECK (max_keys_per_owner OPERATOR(pg_catalog.>=) 0),
+	CONSTRAINT policy_limits CHECK (apikey.valid_limits(rate_limits, quotas)),
+	CONSTRAINT policy_priority CHECK (priority OPERATOR(pg_catalog.>=) 0 AND priority OPERATOR(pg_catalog.<=) 100)
 );
 CREATE INDEX policy_version_effective ON apikey.policy_version (policy_id, effective_at, version);
 
@@ -166,6 +172,7 @@ CREATE TABLE apikey.api_key (
 	created_by		pg_catalog.text NOT NULL,
 	CONSTRAINT api_key_environment FOREIGN KEY (tenant_id, environment_id)
 		REFERENCES apikey.environment (tenant_id, environment_id),
+	CONSTRAINT api_key_limits CHECK (apikey.valid_limits(rate_limits, quotas)),
 	CONSTRAINT api_key_not_own_parent CHECK (parent_key_id OPERATOR(pg_catalog.<>) key_id),
 	CONSTRAINT api_key_revoked CHECK ((status OPERATOR(pg_catalog.=) 'revoked') OPERATOR(pg_catalog.=) (revoked_at IS NOT NULL)),
 	CONSTRAINT api_key_idempotency UNIQUE (tenant_id, idempotency_key),
@@ -319,3 +326,74 @@ CREATE TABLE apikey.usage (
 	request_id		pg_catalog.text,
 	tags			pg_catalog.jsonb
 ) PARTITION BY RANGE (at);
+
+-- What limits have used, where it must survive a crash.  Only the writer
+-- writes quota_state and limit_state, in transactions of its own; sessions
+-- tell it of changes through limit_ledger.  No foreign keys: a key may be
+-- uncommitted when its first units are reserved.
+CREATE TABLE apikey.quota_state (
+	quota_id		pg_catalog.uuid NOT NULL,
+	window_start	pg_catalog.timestamptz NOT NULL,
+	window_end		pg_catalog.timestamptz NOT NULL,
+	tenant_id		pg_catalog.int8 NOT NULL,
+	key_id			pg_catalog.int8 NOT NULL,
+	shared			pg_catalog.text NOT NULL
+		CONSTRAINT quota_state_shared CHECK (shared OPERATOR(pg_catalog.=) ANY ('{key,owner,tenant,policy}'::pg_catalog.text[])),
+	holder			pg_catalog.text NOT NULL,
+	name			pg_catalog.text NOT NULL,
+	units			pg_catalog.int8 NOT NULL
+		CONSTRAINT quota_state_units CHECK (units OPERATOR(pg_catalog.>=) 0),
+	credits			pg_catalog.int8 NOT NULL DEFAULT 0
+		CONSTRAINT quota_state_credits CHECK (credits OPERATOR(pg_catalog.>=) 0),
+	reserved		pg_catalog.int8 NOT NULL DEFAULT 0
+		CONSTRAINT quota_state_reserved CHECK (reserved OPERATOR(pg_catalog.>=) 0),
+	used			pg_catalog.int8 NOT NULL DEFAULT 0
+		CONSTRAINT quota_state_used CHECK (used OPERATOR(pg_catalog.>=) 0 AND used OPERATOR(pg_catalog.<=) reserved),
+	updated_at		pg_catalog.timestamptz NOT NULL,
+	PRIMARY KEY (quota_id, window_start),
+	CONSTRAINT quota_state_window CHECK (window_start OPERATOR(pg_catalog.<) window_end)
+) WITH (fillfactor = 70);
+CREATE INDEX quota_state_tenant_key ON apikey.quota_state (tenant_id, key_id);
+
+CREATE TABLE apikey.limit_state (
+	limit_id		pg_catalog.uuid PRIMARY KEY,
+	tenant_id		pg_catalog.int8 NOT NULL,
+	key_id			pg_catalog.int8 NOT NULL,
+	shared			pg_catalog.text NOT NULL
+		CONSTRAINT limit_state_shared CHECK (shared OPERATOR(pg_catalog.=) ANY ('{key,owner,tenant,policy}'::pg_catalog.text[])),
+	holder			pg_catalog.text NOT NULL,
+	name			pg_catalog.text NOT NULL,
+	ceiling			pg_catalog.timestamptz NOT NULL,
+	updated_at		pg_catalog.timestamptz NOT NULL
+) WITH (fillfactor = 70);
+CREATE INDEX limit_state_tenant_key ON apikey.limit_state (tenant_id, key_id);
+
+CREATE TABLE apikey.limit_ledger (
+	ledger_id		pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	tenant_id		pg_catalog.int8 NOT NULL,
+	key_id			pg_catalog.int8 NOT NULL,
+	kind			pg_catalog.text NOT NULL
+		CONSTRAINT limit_ledger_kind CHECK (kind OPERATOR(pg_catalog.=) ANY ('{credit,reset}'::pg_catalog.text[])),
+	limit_id		pg_catalog.uuid NOT NULL,
+	window_start	pg_catalog.timestamptz,
+	window_end		pg_catalog.timestamptz,
+	shared			pg_catalog.text NOT NULL
+		CONSTRAINT limit_ledger_shared CHECK (shared OPERATOR(pg_catalog.=) ANY ('{key,owner,tenant,policy}'::pg_catalog.text[])),
+	holder			pg_catalog.text NOT NULL,
+	name			pg_catalog.text NOT NULL,
+	quota_units		pg_catalog.int8,
+	units			pg_catalog.int8
+		CONSTRAINT limit_ledger_units CHECK (units OPERATOR(pg_catalog.>) 0),
+	reason			pg_catalog.text,
+	idempotency_key	pg_catalog.text,
+	author			pg_catalog.text NOT NULL,
+	created_at		pg_catalog.timestamptz NOT NULL,
+	applied_at		pg_catalog.timestamptz,
+	CONSTRAINT limit_ledger_credit CHECK ((kind OPERATOR(pg_catalog.=) 'credit') OPERATOR(pg_catalog.=) (units IS NOT NULL)
+		AND (kind OPERATOR(pg_catalog.=) 'reset' OR window_start IS NOT NULL)),
+	CONSTRAINT limit_ledger_window CHECK ((window_start IS NULL) OPERATOR(pg_catalog.=) (window_end IS NULL)
+		AND (window_start IS NULL) OPERATOR(pg_catalog.=) (quota_units IS NULL)),
+	CONSTRAINT limit_ledger_idempotency UNIQUE (tenant_id, idempotency_key)
+);
+CREATE INDEX limit_ledger_tenant_key ON apikey.limit_ledger (tenant_id, key_id);
+CREATE INDEX limit_ledger_not_applied ON apikey.limit_ledger (ledger_id) WHERE applied_at IS NULL;

@@ -83,3 +83,18 @@ ALTER TABLE apikey.usage ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY usage_read ON apikey.usage FOR SELECT USING (
 	(SELECT apikey.sees_all('usage'))
 	OR tenant_id OPERATOR(pg_catalog.=) ANY ((SELECT apikey.my_tenants('usage'))::pg_catalog.int8[]));
+
+ALTER TABLE apikey.quota_state ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY quota_state_read ON apikey.quota_state FOR SELECT USING (
+	(SELECT apikey.sees_all('usage'))
+	OR tenant_id OPERATOR(pg_catalog.=) ANY ((SELECT apikey.my_tenants('usage'))::pg_catalog.int8[]));
+
+ALTER TABLE apikey.limit_state ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY limit_state_read ON apikey.limit_state FOR SELECT USING (
+	(SELECT apikey.sees_all('usage'))
+	OR tenant_id OPERATOR(pg_catalog.=) ANY ((SELECT apikey.my_tenants('usage'))::pg_catalog.int8[]));
+
+ALTER TABLE apikey.limit_ledger ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY limit_ledger_read ON apikey.limit_ledger FOR SELECT USING (
+	(SELECT apikey.sees_all('usage'))
+	OR tenant_id OPERATOR(pg_catalog.=) ANY ((SELECT apikey.my_tenants('usage'))::pg_catalog.int8[]));

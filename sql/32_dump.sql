@@ -19,6 +19,9 @@ SELECT pg_catalog.pg_extension_config_dump('apikey.member', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.event', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.audit_log', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.usage', '');
+SELECT pg_catalog.pg_extension_config_dump('apikey.quota_state', '');
+SELECT pg_catalog.pg_extension_config_dump('apikey.limit_state', '');
+SELECT pg_catalog.pg_extension_config_dump('apikey.limit_ledger', '');
 
 SELECT pg_catalog.pg_extension_config_dump('apikey.tenant_tenant_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.policy_policy_id_seq', '');
@@ -30,3 +33,4 @@ SELECT pg_catalog.pg_extension_config_dump('apikey.ip_block_ip_block_id_seq', ''
 SELECT pg_catalog.pg_extension_config_dump('apikey.member_member_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.event_event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.audit_log_seq_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('apikey.limit_ledger_ledger_id_seq', '');
