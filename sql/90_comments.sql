@@ -57,10 +57,10 @@ COMMENT ON COLUMN apikey.policy_version.idle_timeout IS 'time without use after 
 COMMENT ON COLUMN apikey.policy_version.grace IS 'time after its expiry for which a key is still accepted';
 COMMENT ON COLUMN apikey.policy_version.rotate_every IS 'interval of automatic rotation; not supported yet';
 COMMENT ON COLUMN apikey.policy_version.overlap IS 'time for which old secrets work after a rotation';
-COMMENT ON COLUMN apikey.policy_version.rate_limits IS 'rate limits; not supported yet';
-COMMENT ON COLUMN apikey.policy_version.quotas IS 'quotas; not supported yet';
+COMMENT ON COLUMN apikey.policy_version.rate_limits IS 'rate limits of each key; a limit of the key with the same name comes in its place';
+COMMENT ON COLUMN apikey.policy_version.quotas IS 'quotas of each key; a limit of the key with the same name comes in its place';
 COMMENT ON COLUMN apikey.policy_version.max_keys_per_owner IS 'limit on keys of one owner that are not revoked';
-COMMENT ON COLUMN apikey.policy_version.priority IS 'order of keys under load; not supported yet';
+COMMENT ON COLUMN apikey.policy_version.priority IS '0 to 100: under load, rate limits of low priority refill slower first';
 COMMENT ON COLUMN apikey.policy_version.on_leak IS 'what a leak does to a key; only notify is supported yet';
 COMMENT ON COLUMN apikey.policy_version.on_anomaly IS 'what an anomaly does to a key; only notify is supported yet';
 COMMENT ON COLUMN apikey.policy_version.recoverable IS 'whether secrets can be revealed later; not supported yet';
@@ -89,8 +89,8 @@ COMMENT ON COLUMN apikey.api_key.tags IS 'labels to search by';
 COMMENT ON COLUMN apikey.api_key.metadata IS 'free for applications, returned by verify()';
 COMMENT ON COLUMN apikey.api_key.cidrs IS 'networks requests may come from, beside the policy''s; empty: all';
 COMMENT ON COLUMN apikey.api_key.endpoints IS 'endpoint rules requests must match one of, beside the policy''s; empty: all';
-COMMENT ON COLUMN apikey.api_key.rate_limits IS 'own rate limits; not supported yet';
-COMMENT ON COLUMN apikey.api_key.quotas IS 'own quotas; not supported yet';
+COMMENT ON COLUMN apikey.api_key.rate_limits IS 'own rate limits, beside the policy''s; the same name replaces one of these';
+COMMENT ON COLUMN apikey.api_key.quotas IS 'own quotas, beside the policy''s; the same name replaces one of these';
 COMMENT ON COLUMN apikey.api_key.not_before IS 'not accepted before';
 COMMENT ON COLUMN apikey.api_key.expires_at IS 'not accepted from then on, but for the grace of the policy';
 COMMENT ON COLUMN apikey.api_key.revoke_at IS 'revoked from then on';
@@ -243,15 +243,18 @@ COMMENT ON COLUMN apikey.key.last_ip IS 'address of the last use that gave one';
 COMMENT ON COLUMN apikey.key.calls IS 'accepted attempts';
 COMMENT ON COLUMN apikey.key.errors IS 'attempts the application logged with an error status';
 COMMENT ON COLUMN apikey.key.denials IS 'attempts that were denied';
+COMMENT ON COLUMN apikey.key.rate_limits IS 'own rate limits, beside the policy''s; the same name replaces one of these';
+COMMENT ON COLUMN apikey.key.quotas IS 'own quotas, beside the policy''s; the same name replaces one of these';
 COMMENT ON VIEW apikey.stat_usage IS
 	'the usage buffer of this database, since the server started';
 COMMENT ON COLUMN apikey.stat_usage.written IS 'events written to apikey.usage';
 COMMENT ON COLUMN apikey.stat_usage.waiting IS 'events in the buffer';
 COMMENT ON COLUMN apikey.stat_usage.dropped IS 'events that were lost';
-COMMENT ON COLUMN apikey.stat_usage.suppressed IS 'events of unknown keys beyond apikey.usage_unknown_rate';
+COMMENT ON COLUMN apikey.stat_usage.suppressed IS 'attempts without a key that are not recorded: beyond apikey.usage_unknown_rate, or blocked after the first';
 COMMENT ON COLUMN apikey.stat_usage.bytes IS 'size of what was written';
 COMMENT ON COLUMN apikey.stat_usage.lag IS 'age of the oldest event in the buffer';
 COMMENT ON COLUMN apikey.stat_usage.buffer_size IS 'size of the buffer in bytes';
+COMMENT ON COLUMN apikey.stat_usage.throttle IS 'how much rate limits of low priority are slowed down now, 0 to 1';
 COMMENT ON VIEW apikey.stat_worker IS
 	'the workers of this database and their tasks, since the server started';
 COMMENT ON COLUMN apikey.stat_worker.worker IS 'apikey writer or apikey housekeeper';
@@ -263,19 +266,26 @@ COMMENT ON COLUMN apikey.stat_worker.rows IS 'rows it changed in that run';
 COMMENT ON COLUMN apikey.stat_worker.runs IS 'how often it ran';
 COMMENT ON COLUMN apikey.stat_worker.failures IS 'how often it failed';
 COMMENT ON COLUMN apikey.stat_worker.error IS 'what it failed with in the last run; NULL: it did not';
+COMMENT ON VIEW apikey.stat_guard IS
+	'addresses that failed to present a key of this database, with the minute they failed in last';
+COMMENT ON COLUMN apikey.stat_guard.ip IS 'IPv4 address, or network of 64 bits of an IPv6 one';
+COMMENT ON COLUMN apikey.stat_guard.window_start IS 'start of that minute';
+COMMENT ON COLUMN apikey.stat_guard.attempts IS 'attempts with malformed or unknown keys in it';
+COMMENT ON COLUMN apikey.stat_guard.blocked IS 'of these answered BLOCKED';
+COMMENT ON COLUMN apikey.stat_guard.blocked_until IS 'end of that minute, if an attempt was blocked';
 
 -- types
 
-COMMENT ON COLUMN apikey.rate_limit.name IS 'name of the limit';
-COMMENT ON COLUMN apikey.rate_limit.requests IS 'so many requests';
-COMMENT ON COLUMN apikey.rate_limit.per IS 'in this time';
-COMMENT ON COLUMN apikey.rate_limit.burst IS 'so many at once';
-COMMENT ON COLUMN apikey.rate_limit.shared IS 'who shares the limit: key, owner, tenant or policy';
-COMMENT ON COLUMN apikey.quota.name IS 'name of the quota';
-COMMENT ON COLUMN apikey.quota.units IS 'so many units';
+COMMENT ON COLUMN apikey.rate_limit.name IS 'what limit_name of a verdict shows; 1 to 63 bytes';
+COMMENT ON COLUMN apikey.rate_limit.requests IS 'so many requests, or units of them';
+COMMENT ON COLUMN apikey.rate_limit.per IS 'in this time; a day has 24 hours, months are refused';
+COMMENT ON COLUMN apikey.rate_limit.burst IS 'so many at once; NULL: as many as requests';
+COMMENT ON COLUMN apikey.rate_limit.shared IS 'who shares the limit: key (NULL is the same), owner, tenant or policy';
+COMMENT ON COLUMN apikey.quota.name IS 'what limit_name of a verdict shows; 1 to 63 bytes';
+COMMENT ON COLUMN apikey.quota.units IS 'so many units, less than 2^62';
 COMMENT ON COLUMN apikey.quota.period IS 'in each hour, day, week or month, or in total';
-COMMENT ON COLUMN apikey.quota.timezone IS 'whose calendar counts';
-COMMENT ON COLUMN apikey.quota.shared IS 'who shares the quota: key, owner, tenant or policy';
+COMMENT ON COLUMN apikey.quota.timezone IS 'whose calendar counts; NULL is UTC';
+COMMENT ON COLUMN apikey.quota.shared IS 'who shares the quota: key (NULL is the same), owner, tenant or policy';
 COMMENT ON COLUMN apikey.verdict.valid IS 'whether the request may pass';
 COMMENT ON COLUMN apikey.verdict.code IS 'the reason, as in VALID or EXPIRED';
 COMMENT ON COLUMN apikey.verdict.http_status IS 'HTTP status that goes with the code';
@@ -317,6 +327,8 @@ COMMENT ON COLUMN apikey.key_info.created_at IS 'when it was made';
 COMMENT ON COLUMN apikey.key_info.created_by IS 'role that made it';
 COMMENT ON COLUMN apikey.key_info.last_used_at IS 'last use: accepted, or told of by log_usage';
 COMMENT ON COLUMN apikey.key_info.hints IS 'what may be shown of its secrets, oldest first';
+COMMENT ON COLUMN apikey.key_info.rate_limits IS 'own rate limits, beside the policy''s; the same name replaces one of these';
+COMMENT ON COLUMN apikey.key_info.quotas IS 'own quotas, beside the policy''s; the same name replaces one of these';
 COMMENT ON TYPE apikey.new_key IS
 	'a key that was just made, or given a new secret; the text is shown this once';
 COMMENT ON COLUMN apikey.new_key.key_id IS 'the key';
@@ -419,7 +431,7 @@ COMMENT ON FUNCTION apikey._require IS
 COMMENT ON FUNCTION apikey._check_no_key IS
 	'refuses a value that holds the text of a key';
 COMMENT ON FUNCTION apikey._flush_commit IS
-	'trigger: the commit of a change that may take a right away is flushed to disk';
+	'trigger: sessions that keep compiled keys are told of a change, and its commit is flushed to disk';
 COMMENT ON FUNCTION apikey._check_text IS
 	'raises if a text has a wrong length';
 COMMENT ON FUNCTION apikey._check_list IS
@@ -526,6 +538,8 @@ COMMENT ON FUNCTION apikey._parent_of IS
 	'the parent of a key';
 COMMENT ON FUNCTION apikey._check_bounds IS
 	'raises if a key asks for more than its policy or parent allows';
+COMMENT ON FUNCTION apikey._check_limit_names IS
+	'raises if a key and its policy have limits of too many names';
 COMMENT ON FUNCTION apikey._key_depth IS
 	'the number of keys from one up to its root';
 COMMENT ON FUNCTION apikey._plan_key IS

@@ -2,22 +2,25 @@
  * catalog.c
  *		The extension's own tables as C code reads them.
  *
- * Layer 3.  OIDs of our tables and indexes are looked up once per process and
- * forgotten when the schema's name, or any of these relations, changes (DROP
- * and CREATE EXTENSION in one session, a REINDEX CONCURRENTLY that swaps an
- * index): the relcache callback looks for our own OIDs only.
+ * Layer 3.  OIDs of our relations are looked up once per process and forgotten
+ * when the schema's name, or any of the tables and indexes, changes (DROP and
+ * CREATE EXTENSION in one session, a REINDEX CONCURRENTLY that swaps an index).
+ * The callbacks that tell of it are in changes.c.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -49,54 +52,166 @@ static const char *const index_names[APIKEY_NINDEXES] = {
 	[APIKEY_INDEX_KEYRING_PKEY] = "keyring_pkey",
 	[APIKEY_INDEX_KEY_SECRET_DIGEST] = "key_secret_digest",
 	[APIKEY_INDEX_IP_BLOCK_NETWORK] = "ip_block_network",
+	[APIKEY_INDEX_IP_BLOCK_TENANT] = "ip_block_tenant_network",
 	[APIKEY_INDEX_MEMBER_TENANT] = "member_tenant_role_access",
 };
 
+/* A relation of ours, for the look-up by OID. */
+typedef struct KnownRelation
+{
+	Oid			relid;
+	int			what;
+} KnownRelation;
+
+#define NKNOWN (APIKEY_NTABLES + APIKEY_NINDEXES + APIKEY_NCHANGES + 1)
+
 static struct
 {
-	bool		valid;
+	bool		valid;			/* and nothing has changed since */
+	uint64		messages;		/* seen by this process */
+	uint32		schema_hash;
+	Oid			trigger_function;
 	Oid			tables[APIKEY_NTABLES];
 	Oid			indexes[APIKEY_NINDEXES];
+	Oid			changes[APIKEY_NCHANGES + 1];	/* the last one is CHANGE_ALL */
+	KnownRelation known[NKNOWN];	/* sorted by relid */
 } oids;
 
-static void
-forget_on_relcache(Datum arg, Oid relid)
-{
-	if (!oids.valid)
-		return;
-	if (relid == InvalidOid)
-	{
-		oids.valid = false;
-		return;
-	}
-	for (int i = 0; i < APIKEY_NTABLES; i++)
-		if (oids.tables[i] == relid)
-			oids.valid = false;
-	for (int i = 0; i < APIKEY_NINDEXES; i++)
-		if (oids.indexes[i] == relid)
-			oids.valid = false;
-}
+static bool saw_own = false;
 
-static void
-forget_on_syscache(Datum arg, int cacheid, uint32 hashvalue)
+int
+apikey_catalog_relation(Oid relid)
 {
-	oids.valid = false;
+	int			low = 0;
+	int			high = NKNOWN;
+
+	if (!oids.valid || relid < oids.known[0].relid || relid > oids.known[NKNOWN - 1].relid)
+		return APIKEY_RELATION_OTHER;
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (oids.known[middle].relid == relid)
+			return oids.known[middle].what;
+		if (oids.known[middle].relid < relid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return APIKEY_RELATION_OTHER;
 }
 
 void
-apikey_catalog_init(void)
+apikey_catalog_message(bool forget)
 {
-	CacheRegisterRelcacheCallback(forget_on_relcache, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_on_syscache, (Datum) 0);
+	oids.messages++;
+	if (forget)
+		oids.valid = false;
+}
+
+uint32
+apikey_catalog_schema_hash(void)
+{
+	return oids.valid ? oids.schema_hash : 0;
+}
+
+Oid
+apikey_catalog_change(int n)
+{
+	return oids.changes[n];
+}
+
+Oid
+apikey_catalog_table(ApikeyTable table)
+{
+	return oids.tables[table];
+}
+
+Oid
+apikey_catalog_trigger_function(void)
+{
+	return oids.trigger_function;
+}
+
+/*
+ * The change relations, all with one look at pg_class: they are many, and a
+ * session that comes for one call should not pay for each.  Returns how many
+ * there are.
+ */
+static int
+load_changes(Oid schema)
+{
+	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
+	Relation	index = index_open(ClassNameNspIndexId, AccessShareLock);
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	int			found = 0;
+	NameData	low;
+	NameData	high;
+
+	namestrcpy(&low, "_change_");
+	namestrcpy(&high, "_change_b");
+	ScanKeyInit(&keys[0], Anum_pg_class_relname, BTGreaterEqualStrategyNumber,
+				F_NAMEGE, NameGetDatum(&low));
+	ScanKeyInit(&keys[1], Anum_pg_class_relname, BTLessStrategyNumber,
+				F_NAMELT, NameGetDatum(&high));
+	scan = systable_beginscan_ordered(pg_class, index, NULL, 2, keys);
+	while ((tuple = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+		const char *suffix = NameStr(form->relname) + strlen("_change_");
+		int			n;
+
+		if (form->relnamespace != schema)
+			continue;
+		if (strcmp(suffix, "all") == 0)
+			n = APIKEY_CHANGE_ALL;
+		else if (strlen(suffix) == 3 && strspn(suffix, "0123456789") == 3 &&
+				 atoi(suffix) < APIKEY_NCHANGES)
+			n = atoi(suffix);
+		else
+			continue;
+		oids.changes[n] = form->oid;
+		found++;
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(pg_class, AccessShareLock);
+	return found;
+}
+
+static int
+compare_known(const void *a, const void *b)
+{
+	Oid			left = ((const KnownRelation *) a)->relid;
+	Oid			right = ((const KnownRelation *) b)->relid;
+
+	return left < right ? -1 : left > right;
+}
+
+static void
+sort_known(void)
+{
+	int			n = 0;
+
+	for (int i = 0; i < APIKEY_NTABLES; i++)
+		oids.known[n++] = (KnownRelation) {oids.tables[i], APIKEY_RELATION_OURS};
+	for (int i = 0; i < APIKEY_NINDEXES; i++)
+		oids.known[n++] = (KnownRelation) {oids.indexes[i], APIKEY_RELATION_OURS};
+	for (int i = 0; i <= APIKEY_NCHANGES; i++)
+		oids.known[n++] = (KnownRelation) {oids.changes[i], i};
+	qsort(oids.known, NKNOWN, sizeof(KnownRelation), compare_known);
 }
 
 static void
 load_oids(void)
 {
+	uint64		messages = oids.messages;
 	Oid			schema = get_namespace_oid("apikey", true);
 	bool		complete = OidIsValid(schema);
 
-	memset(&oids, 0, sizeof(oids));
+	oids.valid = false;
 	for (int i = 0; complete && i < APIKEY_NTABLES; i++)
 	{
 		oids.tables[i] = get_relname_relid(table_names[i], schema);
@@ -107,21 +222,58 @@ load_oids(void)
 		oids.indexes[i] = get_relname_relid(index_names[i], schema);
 		complete = OidIsValid(oids.indexes[i]);
 	}
-	if (!complete)
+	if (!complete || load_changes(schema) != APIKEY_NCHANGES + 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"apikey\" is not installed completely in this database"),
 				 errdetail("A table or index of schema \"apikey\" is missing."),
 				 errhint("Install it with CREATE EXTENSION apikey CASCADE.")));
-	oids.valid = true;
+	oids.trigger_function =
+		GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						CStringGetDatum("_flush_commit"),
+						PointerGetDatum(buildoidvector(NULL, 0)),
+						ObjectIdGetDatum(schema));
+	oids.schema_hash = GetSysCacheHashValue1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	sort_known();
+
+	/*
+	 * What was looked up serves this call.  But a message that came meanwhile
+	 * may have told of one of these relations, and nobody could recognize it:
+	 * the next call looks again.
+	 */
+	oids.valid = (oids.messages == messages);
 }
 
-Oid
-apikey_table_oid(ApikeyTable table)
+bool
+apikey_catalog_ready(void)
 {
 	if (!oids.valid)
 		load_oids();
-	return oids.tables[table];
+	return oids.valid;
+}
+
+void
+apikey_catalog_reset_own(void)
+{
+	saw_own = false;
+}
+
+bool
+apikey_catalog_saw_own(void)
+{
+	return saw_own;
+}
+
+/* Note whether the current row is of this transaction. */
+static void
+look_for_own(ApikeyScan *scan)
+{
+	bool		isnull;
+
+	/* without an id of its own, the transaction has written nothing */
+	if (saw_own || !TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;
+	saw_own = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot_getsysattr(scan->slot, MinTransactionIdAttributeNumber, &isnull)));
 }
 
 void
@@ -157,9 +309,15 @@ apikey_scan_begin(ApikeyScan *scan, ApikeyTable table, int index,
 bool
 apikey_scan_next(ApikeyScan *scan)
 {
+	bool		found;
+
 	if (scan->hscan != NULL)
-		return table_scan_getnextslot(scan->hscan, ForwardScanDirection, scan->slot);
-	return index_getnext_slot(scan->iscan, scan->direction, scan->slot);
+		found = table_scan_getnextslot(scan->hscan, ForwardScanDirection, scan->slot);
+	else
+		found = index_getnext_slot(scan->iscan, scan->direction, scan->slot);
+	if (found)
+		look_for_own(scan);
+	return found;
 }
 
 void

@@ -49,6 +49,7 @@ typedef enum ApikeyIndex
 	APIKEY_INDEX_KEYRING_PKEY,	/* keyring_id */
 	APIKEY_INDEX_KEY_SECRET_DIGEST, /* digest */
 	APIKEY_INDEX_IP_BLOCK_NETWORK,	/* network, gist */
+	APIKEY_INDEX_IP_BLOCK_TENANT,	/* coalesce(tenant_id, 0), network */
 	APIKEY_INDEX_MEMBER_TENANT, /* coalesce(tenant_id, 0), role_name, access */
 	APIKEY_NINDEXES
 } ApikeyIndex;
@@ -134,8 +135,44 @@ typedef struct ApikeyScan
 	ScanDirection direction;
 } ApikeyScan;
 
-/* Registers the invalidation callbacks; called once per process. */
-extern void apikey_catalog_init(void);
+/*
+ * What a relation is to us: the number of a change relation (changes.h), or
+ * one of these.
+ */
+#define APIKEY_NCHANGES			256
+#define APIKEY_CHANGE_ALL		APIKEY_NCHANGES
+#define APIKEY_RELATION_OURS	(APIKEY_NCHANGES + 1)	/* table or index */
+#define APIKEY_RELATION_OTHER	(-1)
+
+/*
+ * apikey_catalog_ready looks up the OIDs of our relations unless they are
+ * known, ERROR undefined_object when one is missing.  False: they changed
+ * meanwhile, so what relcache messages tell of cannot be recognized.
+ */
+extern bool apikey_catalog_ready(void);
+
+/* The relation of a message; OTHER for all while the OIDs are not known. */
+extern int	apikey_catalog_relation(Oid relid);
+
+/* A message came while OIDs may be looked up; forget also what is known. */
+extern void apikey_catalog_message(bool forget);
+
+/* hash value of the schema's syscache entry; 0: not known */
+extern uint32 apikey_catalog_schema_hash(void);
+
+/* OID of change relation number n, of a table; apikey_catalog_ready() first. */
+extern Oid	apikey_catalog_change(int n);
+extern Oid	apikey_catalog_table(ApikeyTable table);
+
+/* OID of the trigger function that reports changes; InvalidOid: none */
+extern Oid	apikey_catalog_trigger_function(void);
+
+/*
+ * Whether a row read since the last reset was inserted or changed by this very
+ * transaction, which may yet roll back.
+ */
+extern void apikey_catalog_reset_own(void);
+extern bool apikey_catalog_saw_own(void);
 
 /* The table's OID in this database; an error if the extension is not there. */
 extern Oid	apikey_table_oid(ApikeyTable table);

@@ -10,7 +10,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "catalog.h"
+#include "changes.h"
 #include "compat.h"
 #include "crypto.h"
 #include "dbhook.h"
@@ -30,7 +30,7 @@ _PG_init(void)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not initialize the cryptographic library")));
 	apikey_guc_define();
-	apikey_catalog_init();
+	apikey_changes_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	apikey_shmem_register();

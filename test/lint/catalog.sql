@@ -21,7 +21,7 @@ WITH ext AS (
 	('not_strict', 'apikey_new_secret', 'without a public key nothing is sealed'),
 	('not_strict', 'apikey_make_data_key', 'takes no argument'),
 	('not_strict', 'apikey_rewrap', 'an unwrapped data key has no master key'),
-	('trigger', 'flush_row', 'reads no table; the commit of what takes a right away is flushed'),
+	('trigger', 'flush_row', 'reads no table; tells sessions of a change and flushes its commit'),
 	('trigger', 'flush_truncate', 'as flush_row')
 ), member AS (
 	SELECT d.classid, d.objid FROM pg_depend d, ext
