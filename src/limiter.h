@@ -20,20 +20,28 @@ extern int64 apikey_limiter_wall_offset(void);
 
 /*
  * apikey_limiter_resolve finds or makes the bucket of charge; false: the table
- * is full (logged at most once a minute).
+ * is full (logged at most once a minute).  apikey_limiter_find makes none.
  */
 extern bool apikey_limiter_resolve(ApikeyCharge *charge);
+extern bool apikey_limiter_find(ApikeyCharge *charge);
+
+/* All or nothing, in limiter time now (bucket.h); counts what it denies. */
+extern ApikeyChargeOutcome apikey_limiter_charge(ApikeyCharge *charges, int n,
+												 int64 units, int64 now);
 
 /*
  * For the writer.  Each takes the lock bit, checks the identity, and clears
- * PENDING and REFRESH; false: the bucket is another's by now.
- * grant_quota: block more units for that window (0: there are none), rest is
- * what limit and credits leave after it.
+ * PENDING; false: the bucket is another's by now.
+ * grant_quota: block more units for that window (0: there are none) on top of
+ * those the bucket has left, rest is what limit and credits leave after it.
  * grant_rate: stored is the ceiling that the durable row had (limiter time,
  * INT64_MIN: none), ceiling the one that is on disk now.
+ * A writer that sets the durable state back (a reset) closes the bucket first
+ * (apikey_limiter_close), so that nothing reserved before is given out later.
  */
 extern bool apikey_limiter_grant_quota(ApikeyBucketShared *bucket, ApikeyBucketId id,
-									   int64 window, int64 limit, int64 block, int64 rest);
+									   int64 window, int64 limit, int64 credits,
+									   int64 block, int64 rest);
 extern bool apikey_limiter_grant_rate(ApikeyBucketShared *bucket, ApikeyBucketId id,
 									  int64 stored, int64 capacity, int64 ceiling);
 
@@ -60,6 +68,11 @@ extern int64 apikey_limiter_close(ApikeyBucketShared *bucket, ApikeyBucketId id,
  * (RATE) or REFRESH (QUOTA).
  */
 extern void apikey_limiter_reset(ApikeyBucketId id);
+
+/* Counters for stat_limits: what limits.c has to tell. */
+extern void apikey_limiter_count_reservation(void);
+extern void apikey_limiter_count_unavailable(void);
+extern void apikey_limiter_count_full(void);
 
 /* Counters for stat_limits. */
 typedef struct ApikeyLimiterStats
