@@ -30,6 +30,7 @@
 #define APIKEY_RESERVE_MAX		256 /* requests waiting at the same time, per
 									 * database */
 #define APIKEY_HOLDER_MAX		96	/* bytes shown of an owner */
+#define APIKEY_LIMIT_CHANGES	64	/* counters of changes, per database */
 
 typedef struct ApikeyReserveRequest
 {
@@ -69,5 +70,26 @@ extern bool apikey_reserve_post(const ApikeyReserveRequest *request);
  * deadline is over (false); ends at cancel and terminate.
  */
 extern bool apikey_reserve_wait(const ApikeyBucketShared *bucket, TimestampTz deadline);
+
+/*
+ * apikey_reserve_changed is called right after the commit of a change in
+ * limit_ledger: it resets the buckets (apikey_limiter_reset), so that what is
+ * decided from now on sees the change, and wakes the writer, who applies it to
+ * the tables.  Cannot fail.
+ */
+extern void apikey_reserve_changed(const ApikeyBucketId *ids, int count);
+
+/*
+ * apikey_reserve_prepared tells the writer that a prepared transaction holds
+ * such a change: nobody will call apikey_reserve_changed for it.
+ */
+extern void apikey_reserve_prepared(void);
+
+/* The place of a bucket's count in slot->limit_changes. */
+static inline int
+apikey_reserve_change_index(ApikeyBucketId id)
+{
+	return (int) ((id.hi ^ id.lo) % APIKEY_LIMIT_CHANGES);
+}
 
 #endif							/* APIKEY_RESERVE_QUEUE_H */

@@ -39,6 +39,7 @@ static const struct
 } task_info[APIKEY_NTASKS] = {
 	[APIKEY_TASK_USAGE] = {"usage", APIKEY_WORKER_WRITER},
 	[APIKEY_TASK_ACTIVITY] = {"activity", APIKEY_WORKER_WRITER},
+	[APIKEY_TASK_LIMITS] = {"limits", APIKEY_WORKER_WRITER},
 	[APIKEY_TASK_REVOCATIONS] = {"revocations", APIKEY_WORKER_HOUSEKEEPER},
 	[APIKEY_TASK_EXPIRY] = {"expiry", APIKEY_WORKER_HOUSEKEEPER},
 	[APIKEY_TASK_IDLE] = {"idle", APIKEY_WORKER_HOUSEKEEPER},
@@ -77,7 +78,7 @@ apikey_slot_shmem_size(void)
 int
 apikey_slot_lwlocks(void)
 {
-	return 1 + apikey_max_databases;
+	return 1 + 2 * apikey_max_databases;
 }
 
 void
@@ -103,7 +104,8 @@ apikey_slot_shmem_init(void *memory, bool found)
 			ApikeySlotShared *slot = &control->slots[i];
 
 			pg_atomic_init_u32(&slot->database, InvalidOid);
-			slot->task_lock = &locks[1 + i].lock;
+			slot->task_lock = &locks[1 + 2 * i].lock;
+			slot->reserve_lock = &locks[2 + 2 * i].lock;
 			slot->ring = (ApikeyRingShared *) (rings + i * ring_stride());
 			ConditionVariableInit(&slot->progress);
 		}
@@ -123,6 +125,8 @@ slot_assign(ApikeySlotShared *slot, Oid database)
 	pg_atomic_init_u32(&slot->creating, 0);
 	pg_atomic_init_u32(&slot->partitions_wanted, 0);
 	pg_atomic_init_u32(&slot->look_wanted, 0);
+	pg_atomic_init_u32(&slot->reserve_waiting, 0);
+	pg_atomic_init_u32(&slot->ledger_wanted, 0);
 	pg_atomic_init_u64(&slot->dropped, 0);
 	pg_atomic_init_u64(&slot->suppressed, 0);
 	pg_atomic_init_u64(&slot->unknown_window, 0);
@@ -143,6 +147,9 @@ slot_assign(ApikeySlotShared *slot, Oid database)
 	memset(slot->latch, 0, sizeof(slot->latch));
 	memset(slot->exit_code, 0, sizeof(slot->exit_code));
 	memset(slot->tasks, 0, sizeof(slot->tasks));
+	pg_atomic_init_u64(&slot->limits_changed, 0);
+	memset(slot->limit_changes, 0, sizeof(slot->limit_changes));
+	memset(slot->reserve, 0, sizeof(slot->reserve));
 	pg_write_barrier();
 	pg_atomic_write_u32(&slot->database, database);
 }

@@ -14,7 +14,10 @@
  *		control->lock	which slot belongs to which database, holds, worker
  *						and probe pids
  *		slot->task_lock	the task table of that slot
- * Nothing that can raise an error, allocate or wait runs under either.
+ *		slot->reserve_lock	the requests to the writer, the count of changes of
+ *						limits; under it limit buckets are marked, granted and
+ *						refused (limiter.h)
+ * Nothing that can raise an error, allocate or wait runs under any of them.
  *
  * Who writes what, besides the ring (ring.h)
  *		database				control->lock exclusive; read without lock by
@@ -30,7 +33,14 @@
  *		dropped, suppressed, unknown_window		producers
  *		written, written_bytes, commit_lsn, durable, activity, caught_up_at,
  *		discarded				the writer
+ *		auto_throttle			the housekeeper
  *		tasks[]					the worker that runs the task, task_lock
+ *		reserve[]				who posts fills a free entry, the writer frees it,
+ *								reserve_lock; reserve_waiting counts them
+ *		limits_changed, limit_changes[]	sessions whose add_credits() or
+ *								reset_limits() is committed, reserve_lock
+ *		ledger_wanted			sessions that prepare such a transaction (true);
+ *								the writer (false)
  */
 #ifndef APIKEY_SLOT_H
 #define APIKEY_SLOT_H
@@ -43,6 +53,7 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
+#include "reserve_queue.h"
 #include "ring.h"
 #include "shmem.h"
 
@@ -61,6 +72,7 @@ typedef enum ApikeyTask
 {
 	APIKEY_TASK_USAGE,
 	APIKEY_TASK_ACTIVITY,
+	APIKEY_TASK_LIMITS,
 	APIKEY_TASK_REVOCATIONS,
 	APIKEY_TASK_EXPIRY,
 	APIKEY_TASK_IDLE,
@@ -79,6 +91,15 @@ typedef struct ApikeyTaskStatsShared
 	char		error[APIKEY_TASK_ERROR_MAX];	/* of the last run, "" = fine */
 } ApikeyTaskStatsShared;
 
+/* A request to the writer; reserve_queue.h tells its life. */
+typedef struct ApikeyReserveEntryShared
+{
+	bool		used;
+	uint64		posted_at;		/* head of the ring then: what is before
+								 * discard_until is of a dropped extension */
+	ApikeyReserveRequest request;
+} ApikeyReserveEntryShared;
+
 typedef struct ApikeySlotShared
 {
 	/* read by every push, seldom written */
@@ -89,12 +110,17 @@ typedef struct ApikeySlotShared
 	pg_atomic_uint32 partitions_wanted; /* writer to housekeeper */
 	pg_atomic_uint32 look_wanted;	/* housekeeper to writer: is the extension
 									 * still there? */
+	pg_atomic_uint32 reserve_waiting;	/* entries of reserve[] in use */
+	pg_atomic_uint32 ledger_wanted; /* prepared transactions may hold rows of
+									 * limit_ledger */
 	LWLock	   *task_lock;		/* constant */
+	LWLock	   *reserve_lock;	/* constant */
 	ApikeyRingShared *ring;		/* constant */
 
 	/* counters of producers */
 	pg_atomic_uint64 dropped;	/* events that will never be written */
-	pg_atomic_uint64 suppressed;	/* over apikey.usage_unknown_rate */
+	pg_atomic_uint64 suppressed;	/* over apikey.usage_unknown_rate, or
+									 * blocked by the guard after the first */
 	pg_atomic_uint64 unknown_window;	/* second << 32 | events in it */
 	pg_atomic_uint32 auto_throttle; /* millionths, set by the housekeeper */
 	pg_atomic_uint64 drop_logged_at;	/* TimestampTz of the last log line */
@@ -112,7 +138,8 @@ typedef struct ApikeySlotShared
 	pg_atomic_uint64 busy_since;	/* TimestampTz: idle writer was woken */
 	pg_atomic_uint64 caught_up_at;	/* TimestampTz: all events before it are
 									 * committed */
-	ConditionVariable progress; /* durable or activity moved */
+	ConditionVariable progress; /* durable or activity moved, or requests were
+								 * answered */
 
 	/* protected by control->lock */
 	pid_t		pid[APIKEY_NWORKERS];	/* 0 = not running */
@@ -121,6 +148,12 @@ typedef struct ApikeySlotShared
 
 	/* protected by task_lock */
 	ApikeyTaskStatsShared tasks[APIKEY_NTASKS];
+
+	/* protected by reserve_lock; limits_changed is read without it too */
+	pg_atomic_uint64 limits_changed;	/* commits that changed limits */
+	uint32		limit_changes[APIKEY_LIMIT_CHANGES];	/* the same, by hash of
+														 * the bucket's id */
+	ApikeyReserveEntryShared reserve[APIKEY_RESERVE_MAX];
 } ApikeySlotShared;
 
 /* Workers keep away from this database while a hold exists. */
