@@ -122,12 +122,6 @@ apikey_catalog_change(int n)
 }
 
 Oid
-apikey_catalog_table(ApikeyTable table)
-{
-	return oids.tables[table];
-}
-
-Oid
 apikey_catalog_trigger_function(void)
 {
 	return oids.trigger_function;
@@ -250,6 +244,14 @@ apikey_catalog_ready(void)
 	if (!oids.valid)
 		load_oids();
 	return oids.valid;
+}
+
+Oid
+apikey_table_oid(ApikeyTable table)
+{
+	if (!oids.valid)
+		load_oids();
+	return oids.tables[table];
 }
 
 void

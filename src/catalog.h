@@ -160,9 +160,8 @@ extern void apikey_catalog_message(bool forget);
 /* hash value of the schema's syscache entry; 0: not known */
 extern uint32 apikey_catalog_schema_hash(void);
 
-/* OID of change relation number n, of a table; apikey_catalog_ready() first. */
+/* OID of change relation number n; apikey_catalog_ready() first. */
 extern Oid	apikey_catalog_change(int n);
-extern Oid	apikey_catalog_table(ApikeyTable table);
 
 /* OID of the trigger function that reports changes; InvalidOid: none */
 extern Oid	apikey_catalog_trigger_function(void);
@@ -173,9 +172,6 @@ extern Oid	apikey_catalog_trigger_function(void);
  */
 extern void apikey_catalog_reset_own(void);
 extern bool apikey_catalog_saw_own(void);
-
-/* The table's OID in this database; an error if the extension is not there. */
-extern Oid	apikey_table_oid(ApikeyTable table);
 
 /*
  * Scans of table by index under snapshot.  keys name the columns of the index

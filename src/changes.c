@@ -157,7 +157,7 @@ apikey_changes_dirty(void)
 static bool
 table_reports(ApikeyTable table)
 {
-	Relation	rel = table_open(apikey_catalog_table(table), AccessShareLock);
+	Relation	rel = table_open(apikey_table_oid(table), AccessShareLock);
 	int16		missing = needed_events[table] | TRIGGER_TYPE_TRUNCATE;
 	bool		alone = true;
 
