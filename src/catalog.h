@@ -163,6 +163,9 @@ extern uint32 apikey_catalog_schema_hash(void);
 /* OID of change relation number n; apikey_catalog_ready() first. */
 extern Oid	apikey_catalog_change(int n);
 
+/* The table's OID in this database; an error if the extension is not there. */
+extern Oid	apikey_table_oid(ApikeyTable table);
+
 /* OID of the trigger function that reports changes; InvalidOid: none */
 extern Oid	apikey_catalog_trigger_function(void);
 
