@@ -48,6 +48,8 @@ BEGIN
 		('metadata', 'function', '_stat_usage', true),
 		('metadata', 'relation', 'stat_worker', true),
 		('metadata', 'function', '_stat_worker', true),
+		('metadata', 'relation', 'stat_guard', true),
+		('metadata', 'function', '_stat_guard', true),
 
 		('audit', 'relation', 'audit_log', false),
 		('audit', 'relation', 'member', false),

@@ -10,7 +10,8 @@ CREATE FUNCTION apikey._stat_usage(
 	OUT suppressed	pg_catalog.int8,
 	OUT bytes		pg_catalog.int8,
 	OUT lag			pg_catalog.interval,
-	OUT buffer_size	pg_catalog.int8
+	OUT buffer_size	pg_catalog.int8,
+	OUT throttle	pg_catalog.float8
 )
 	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_stat_usage';
 COMMENT ON FUNCTION apikey._stat_usage() IS
@@ -30,6 +31,17 @@ CREATE FUNCTION apikey._stat_worker(
 	LANGUAGE c VOLATILE STRICT PARALLEL SAFE ROWS 7 AS 'MODULE_PATHNAME', 'apikey_stat_worker';
 COMMENT ON FUNCTION apikey._stat_worker() IS
 	'the tasks of the workers of this database: last run, result and error';
+
+CREATE FUNCTION apikey._stat_guard(
+	OUT ip				pg_catalog.inet,
+	OUT window_start	pg_catalog.timestamptz,
+	OUT attempts		pg_catalog.int8,
+	OUT blocked			pg_catalog.int8,
+	OUT blocked_until	pg_catalog.timestamptz
+) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_stat_guard';
+COMMENT ON FUNCTION apikey._stat_guard() IS
+	'addresses that failed to present a key of this database, with the minute they failed in last';
 
 CREATE FUNCTION apikey.flush_usage(timeout pg_catalog.interval DEFAULT '30 s') RETURNS pg_catalog.bool
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_flush_usage';

@@ -48,9 +48,13 @@ FROM apikey.api_key k
 	CROSS JOIN LATERAL (SELECT apikey.tenant_path(k.tenant_id) AS path OFFSET 0) t;
 
 CREATE VIEW apikey.stat_usage WITH (security_invoker = true) AS
-SELECT s.written, s.waiting, s.dropped, s.suppressed, s.bytes, s.lag, s.buffer_size
+SELECT s.written, s.waiting, s.dropped, s.suppressed, s.bytes, s.lag, s.buffer_size, s.throttle
 FROM apikey._stat_usage() s;
 
 CREATE VIEW apikey.stat_worker WITH (security_invoker = true) AS
 SELECT s.worker, s.pid, s.task, s.last_run, s.duration, s.rows, s.runs, s.failures, s.error
 FROM apikey._stat_worker() s;
+
+CREATE VIEW apikey.stat_guard WITH (security_invoker = true) AS
+SELECT s.ip, s.window_start, s.attempts, s.blocked, s.blocked_until
+FROM apikey._stat_guard() s;

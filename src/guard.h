@@ -26,6 +26,22 @@ typedef enum ApikeyGuardAnswer
  */
 extern ApikeyGuardAnswer apikey_guard_failed(const ApikeyNet *ip, TimestampTz now);
 
+/* What the guard knows of an address. */
+typedef struct ApikeyGuardInfo
+{
+	ApikeyNet	ip;				/* an IPv4 address or the /64 of an IPv6 one */
+	TimestampTz window_start;	/* of the minute it failed in last */
+	TimestampTz window_end;
+	int64		attempts;		/* failed in that minute, the blocked ones too */
+	int64		blocked;		/* of these answered BLOCKED */
+} ApikeyGuardInfo;
+
+/*
+ * apikey_guard_next walks over the addresses of the current database: start
+ * with *position 0.  False: no more.
+ */
+extern bool apikey_guard_next(uint32 *position, ApikeyGuardInfo *info);
+
 /* Set up by shmem.c. */
 extern Size apikey_guard_shmem_size(void);
 extern void apikey_guard_shmem_init(void);

@@ -6,17 +6,20 @@
  * touched, called in a transaction of its own: one that fails is noted in
  * stat_worker and does not stop the others.  A task that has much to do does a
  * part per call (one partition, one chunk of keys) and is called again until
- * nothing is left, so that no lock is held for long.
+ * nothing is left, so that no lock is held for long.  Between them it looks at
+ * the load and sets the automatic throttle (load.h).
  */
 #include "postgres.h"
 
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "load.h"
 #include "worker.h"
 
 #define LOCK_TIMEOUT_MS		2000
@@ -65,6 +68,29 @@ call_task(const Duty *duty, int64 *rows)
 	return true;
 }
 
+/*
+ * Look at the load, once per interval and between the parts of a long task
+ * too: how fast a throttle goes down counts in looks.
+ */
+static void
+watch_load(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now >= last && now - last < (int64) apikey_housekeeper_interval * 1000)
+		return;
+	last = now;
+	apikey_load_watch(slot);
+}
+
+/* Without a housekeeper nobody would take the throttle back. */
+static void
+forget_load(int code, Datum arg)
+{
+	apikey_load_forget(slot);
+}
+
 static void
 run_task(const Duty *duty)
 {
@@ -78,6 +104,7 @@ run_task(const Duty *duty)
 			int64		rows;
 
 			apikey_worker_turn();
+			watch_load();
 			if (!call_task(duty, &rows))
 			{
 				apikey_worker_gone();
@@ -128,6 +155,7 @@ void
 apikey_housekeeper_main(Datum arg)
 {
 	slot = apikey_worker_start(arg, APIKEY_WORKER_HOUSEKEEPER, die, LOCK_TIMEOUT_MS);
+	before_shmem_exit(forget_load, (Datum) 0);
 
 	for (;;)
 	{
@@ -138,6 +166,7 @@ apikey_housekeeper_main(Datum arg)
 			apikey_worker_turn();
 			if (pg_atomic_read_u32(&slot->wanted) == 0)
 				apikey_worker_gone();
+			watch_load();
 			rest = run_due_tasks();
 			(void) apikey_worker_sleep(rest, WaitEventExtensionNew("ApikeyHousekeeperMain"));
 		}

@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "load.h"
 #include "shmem.h"
 #include "slot.h"
 
@@ -37,8 +38,8 @@ apikey_stat_usage(PG_FUNCTION_ARGS)
 {
 	ApikeySlotShared *slot;
 	TupleDesc	desc;
-	Datum		values[7];
-	bool		nulls[7] = {false};
+	Datum		values[8];
+	bool		nulls[8] = {false};
 	uint64		written = 0;
 	uint64		discarded = 0;
 	uint64		waiting = 0;
@@ -48,7 +49,7 @@ apikey_stat_usage(PG_FUNCTION_ARGS)
 	int64		lag = 0;
 
 	apikey_require_shmem();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 7)
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 8)
 		elog(ERROR, "unexpected row type of apikey._stat_usage()");
 
 	slot = apikey_slot_mine(false);
@@ -63,12 +64,7 @@ apikey_stat_usage(PG_FUNCTION_ARGS)
 		dropped = pg_atomic_read_u64(&slot->dropped) + discarded;
 		suppressed = pg_atomic_read_u64(&slot->suppressed);
 		if (waiting > 0)
-		{
-			int64		since = Max((int64) pg_atomic_read_u64(&slot->busy_since),
-									(int64) pg_atomic_read_u64(&slot->caught_up_at));
-
-			lag = Max(GetCurrentTimestamp() - since, 0);
-		}
+			lag = apikey_load_lag(slot);
 	}
 	else
 		dropped = pg_atomic_read_u64(&apikey_control->unslotted);
@@ -80,6 +76,7 @@ apikey_stat_usage(PG_FUNCTION_ARGS)
 	values[4] = Int64GetDatum((int64) bytes);
 	values[5] = microseconds_as_interval(lag);
 	values[6] = Int64GetDatum((int64) apikey_control->ring_size);
+	values[7] = Float8GetDatum(apikey_load_throttle());
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 

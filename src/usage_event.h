@@ -67,6 +67,9 @@ typedef struct ApikeyUsageEvent
  */
 extern bool apikey_usage_push(const ApikeyUsageEvent *event);
 
+/* apikey_usage_suppress counts an attempt that is not recorded on purpose. */
+extern void apikey_usage_suppress(void);
+
 /* Longest encoded event. */
 #define APIKEY_EVENT_ENCODED_MAX	(256 + APIKEY_EVENT_SCOPE_MAX + \
 		APIKEY_EVENT_METHOD_MAX + APIKEY_EVENT_ENDPOINT_MAX + \

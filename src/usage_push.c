@@ -81,6 +81,17 @@ over_unknown_rate(ApikeySlotShared *slot)
 	}
 }
 
+void
+apikey_usage_suppress(void)
+{
+	ApikeySlotShared *slot = apikey_slot_mine(true);
+
+	if (slot != NULL)
+		pg_atomic_fetch_add_u64(&slot->suppressed, 1);
+	else
+		count_unslotted();
+}
+
 /*
  * Wait until the writer made room.  A cancel or terminate that comes meanwhile
  * leaves through CHECK_FOR_INTERRUPTS; the event is counted before that.

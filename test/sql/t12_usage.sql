@@ -45,7 +45,7 @@ SELECT left(request_id, 6) AS request, octet_length(endpoint) AS endpoint, octet
   FROM mine WHERE request_id LIKE 't12-ö%' OR request_id IN ('t12-11', 't12-12') ORDER BY request_id COLLATE "C";
 
 -- counted
-SELECT written >= 12 AS written, waiting, dropped, suppressed, bytes > 0 AS bytes, buffer_size > 0 AS buffer FROM apikey.stat_usage;
+SELECT written >= 12 AS written, waiting, dropped, bytes > 0 AS bytes, buffer_size > 0 AS buffer FROM apikey.stat_usage;
 -- key_activity
 SELECT a.calls, a.denials, a.errors, a.last_ip, a.first_used_at <= a.last_used_at AS ordered FROM apikey.key_activity a JOIN k USING (key_id);
 -- partitions carry their own protection and indexes
