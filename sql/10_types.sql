@@ -67,7 +67,9 @@ CREATE TYPE apikey.key_info AS (
 	created_at		pg_catalog.timestamptz,
 	created_by		pg_catalog.text,
 	last_used_at	pg_catalog.timestamptz,
-	hints			pg_catalog.text[]
+	hints			pg_catalog.text[],
+	rate_limits		apikey.rate_limit[],
+	quotas			apikey.quota[]
 );
 COMMENT ON TYPE apikey.key_info IS
 	'the state of one key as the management functions return it; holds no secret and no digest';

@@ -84,3 +84,8 @@ CREATE FUNCTION apikey._holds_key(value pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_holds_key';
 COMMENT ON FUNCTION apikey._holds_key(pg_catalog.text) IS
 	'whether a text holds the text of a key';
+
+CREATE FUNCTION apikey._check_limits(rate_limits apikey.rate_limit[], quotas apikey.quota[]) RETURNS pg_catalog.void
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_check_limits';
+COMMENT ON FUNCTION apikey._check_limits(apikey.rate_limit[], apikey.quota[]) IS
+	'raises unless the rate limits and quotas of one policy or key can be stored';

@@ -92,6 +92,12 @@ BEGIN
 	IF rules.max_keys_per_owner < 0 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'max_keys_per_owner must not be negative';
 	END IF;
+	PERFORM apikey._check_limits(rules.rate_limits, rules.quotas);
+	IF rules.priority NOT BETWEEN 0 AND 100 THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'priority must be between 0 and 100',
+			DETAIL = 'Under load, rate limits of keys with a low priority refill slower first.';
+	END IF;
 	IF rules.on_leak <> ALL ('{notify,suspend,revoke}') OR rules.on_anomaly <> ALL ('{notify,suspend,revoke}') THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'invalid reaction to a leak or an anomaly',
@@ -100,10 +106,7 @@ BEGIN
 
 	-- A rule that nothing enforces yet is refused, not silently ignored.
 	unsupported := CASE
-		WHEN cardinality(rules.rate_limits) > 0 THEN 'rate_limits'
-		WHEN cardinality(rules.quotas) > 0 THEN 'quotas'
 		WHEN rules.rotate_every IS NOT NULL THEN 'rotate_every'
-		WHEN rules.priority <> 0 THEN 'priority'
 		WHEN rules.on_leak <> 'notify' THEN 'on_leak'
 		WHEN rules.on_anomaly <> 'notify' THEN 'on_anomaly'
 		WHEN rules.recoverable THEN 'recoverable'

@@ -16,7 +16,8 @@ BEGIN
 				 WHERE kr.key_id = k.key_id ORDER BY r.name),
 		   k.tags, k.metadata, k.cidrs, k.endpoints, k.not_before, k.expires_at, k.revoke_at, k.revoked_at,
 		   k.revoke_reason, k.created_at, k.created_by, a.last_used_at,
-		   ARRAY(SELECT s.hint FROM apikey.key_secret s WHERE s.key_id = k.key_id ORDER BY s.secret_id)
+		   ARRAY(SELECT s.hint FROM apikey.key_secret s WHERE s.key_id = k.key_id ORDER BY s.secret_id),
+		   k.rate_limits, k.quotas
 	FROM apikey.api_key k
 		JOIN apikey.environment e ON e.environment_id = k.environment_id
 		LEFT JOIN apikey.policy p ON p.policy_id = k.policy_id
@@ -100,13 +101,24 @@ BEGIN
 END
 $$;
 
+-- Limits as an object, the same whatever the session's way to write intervals.
+CREATE FUNCTION apikey._limits_json(rate_limits apikey.rate_limit[], quotas apikey.quota[]) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $$
+BEGIN
+	RETURN jsonb_build_object('rate_limits', rate_limits, 'quotas', quotas);
+END
+$$;
+
 -- What an audit row keeps of a key.
 CREATE FUNCTION apikey._key_json(k apikey.api_key, role_ids bigint[]) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN jsonb_strip_nulls(to_jsonb(k) || jsonb_build_object('role_ids', to_jsonb(role_ids)))
-		- '{key_id,tenant_id,rate_limits,quotas,created_at,created_by}'::text[];
+	RETURN jsonb_strip_nulls(to_jsonb(k) || apikey._limits_json(k.rate_limits, k.quotas)
+							 || jsonb_build_object('role_ids', to_jsonb(role_ids)))
+		- '{key_id,tenant_id,created_at,created_by}'::text[];
 END
 $$;
 
@@ -131,6 +143,7 @@ BEGIN
 	END IF;
 	PERFORM apikey._check_no_key(array_to_string(k.tags, ' '), 'a tag');
 	PERFORM apikey._check_json(k.metadata, 'metadata');
+	PERFORM apikey._check_limits(k.rate_limits, k.quotas);
 	IF NOT isfinite(k.not_before) THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'not_before must be a finite time';
 	END IF;
@@ -398,6 +411,27 @@ BEGIN
 					DETAIL = format('It must be one of the rules of key %s, letter by letter.', parent.key_id);
 			END IF;
 		END LOOP;
+	END IF;
+END
+$$;
+
+-- How many limits a request with this key meets, its own and those of its
+-- policy.  A later version of the policy may bring more; they all count then.
+CREATE FUNCTION apikey._check_limit_names(k apikey.api_key, rules apikey.policy_version) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	present bigint := (
+		SELECT count(*) FROM (
+			SELECT l.name FROM unnest(k.rate_limits) l UNION SELECT q.name FROM unnest(k.quotas) q
+			UNION
+			SELECT l.name FROM unnest(rules.rate_limits) l UNION SELECT q.name FROM unnest(rules.quotas) q) names);
+BEGIN
+	IF present > 8 THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'too many limits',
+			DETAIL = format('The key and its policy have limits of %s different names, at most 8 apply to a key.', present),
+			HINT = 'A limit of the key replaces the one of the policy that has the same name.';
 	END IF;
 END
 $$;

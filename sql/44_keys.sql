@@ -95,7 +95,9 @@ CREATE FUNCTION apikey._plan_key(
 	parent_key_id bigint,
 	idempotency_key text,
 	not_before timestamptz,
-	description text
+	description text,
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[]
 ) RETURNS apikey.api_key
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -131,8 +133,8 @@ BEGIN
 	k.metadata := metadata;
 	k.cidrs := coalesce(cidrs, '{}');
 	k.endpoints := coalesce(endpoints, '{}');
-	k.rate_limits := '{}';
-	k.quotas := '{}';
+	k.rate_limits := coalesce(rate_limits, '{}');
+	k.quotas := coalesce(quotas, '{}');
 	k.not_before := not_before;
 	k.idempotency_key := idempotency_key;
 	PERFORM apikey._check_key(k);
@@ -173,6 +175,7 @@ BEGIN
 	k.created_by := apikey._caller_name();
 	PERFORM apikey._check_key(k);
 	PERFORM apikey._check_bounds(k, role_ids, rules, parent);
+	PERFORM apikey._check_limit_names(k, rules);
 	PERFORM apikey._check_max_keys(k.tenant_id, n);
 	PERFORM apikey._check_owner_keys(k, rules.max_keys_per_owner, n);
 	RETURN k;
@@ -199,11 +202,12 @@ BEGIN
 	WITH made AS (
 		INSERT INTO apikey.api_key AS t (
 			tenant_id, environment_id, policy_id, parent_key_id, status, owner, name, description, scopes,
-			tags, metadata, cidrs, endpoints, not_before, expires_at, revoke_at, idempotency_key, created_at, created_by)
+			tags, metadata, cidrs, endpoints, rate_limits, quotas, not_before, expires_at, revoke_at, idempotency_key,
+			created_at, created_by)
 		SELECT k.tenant_id, k.environment_id, k.policy_id, k.parent_key_id, k.status, k.owner,
 			   CASE WHEN n = 1 THEN k.name ELSE k.name || '-' || i END, k.description, k.scopes,
-			   k.tags, k.metadata, k.cidrs, k.endpoints, k.not_before, k.expires_at, k.revoke_at, k.idempotency_key,
-			   k.created_at, k.created_by
+			   k.tags, k.metadata, k.cidrs, k.endpoints, k.rate_limits, k.quotas, k.not_before, k.expires_at, k.revoke_at,
+			   k.idempotency_key, k.created_at, k.created_by
 		FROM generate_series(1, n) i
 		ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
 		RETURNING t.key_id
@@ -244,7 +248,9 @@ CREATE FUNCTION apikey.create_key(
 	seal_to bytea DEFAULT NULL,
 	idempotency_key text DEFAULT NULL,
 	not_before timestamptz DEFAULT NULL,
-	description text DEFAULT NULL
+	description text DEFAULT NULL,
+	rate_limits apikey.rate_limit[] DEFAULT NULL,
+	quotas apikey.quota[] DEFAULT NULL
 ) RETURNS apikey.new_key
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._create_key(
@@ -266,13 +272,15 @@ CREATE FUNCTION apikey._create_key(
 	seal_to bytea,
 	idempotency_key text,
 	not_before timestamptz,
-	description text
+	description text,
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[]
 ) RETURNS apikey.new_key
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	k apikey.api_key := apikey._plan_key(tenant, environment, name, owner, scopes, policy, metadata, tags, cidrs,
-		endpoints, parent_key_id, idempotency_key, not_before, description);
+		endpoints, parent_key_id, idempotency_key, not_before, description, rate_limits, quotas);
 	role_ids bigint[] := apikey._role_ids(k.tenant_id, roles);
 	request text;
 	result apikey.new_key;
@@ -285,7 +293,7 @@ BEGIN
 			'expires_at', extract(epoch FROM expires_at), 'ttl', extract(epoch FROM ttl), 'metadata', metadata,
 			'tags', tags, 'cidrs', cidrs, 'endpoints', endpoints, 'parent_key_id', parent_key_id, 'roles', roles,
 			'bytes', bytes, 'seal_to', encode(seal_to, 'hex'), 'not_before', extract(epoch FROM not_before),
-			'description', description)::text, 'UTF8')), 'hex');
+			'description', description, 'limits', apikey._limits_json(rate_limits, quotas))::text, 'UTF8')), 'hex');
 		result := apikey._repeated_key(k, request);
 		IF result.key_id IS NOT NULL THEN
 			RETURN result;
@@ -351,7 +359,9 @@ CREATE FUNCTION apikey.create_keys(
 	bytes integer DEFAULT NULL,
 	seal_to bytea DEFAULT NULL,
 	not_before timestamptz DEFAULT NULL,
-	description text DEFAULT NULL
+	description text DEFAULT NULL,
+	rate_limits apikey.rate_limit[] DEFAULT NULL,
+	quotas apikey.quota[] DEFAULT NULL
 ) RETURNS SETOF apikey.new_key
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._create_keys(
@@ -373,13 +383,15 @@ CREATE FUNCTION apikey._create_keys(
 	bytes integer,
 	seal_to bytea,
 	not_before timestamptz,
-	description text
+	description text,
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[]
 ) RETURNS SETOF apikey.new_key
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	k apikey.api_key := apikey._plan_key(tenant, environment, name, owner, scopes, policy, metadata, tags, cidrs,
-		endpoints, parent_key_id, NULL, not_before, description);
+		endpoints, parent_key_id, NULL, not_before, description, rate_limits, quotas);
 	role_ids bigint[] := apikey._role_ids(k.tenant_id, roles);
 	batch jsonb;
 BEGIN
@@ -414,7 +426,9 @@ CREATE FUNCTION apikey.update_key(
 	endpoints text[] DEFAULT NULL,
 	roles text[] DEFAULT NULL,
 	not_before timestamptz DEFAULT NULL,
-	clear text[] DEFAULT NULL
+	clear text[] DEFAULT NULL,
+	rate_limits apikey.rate_limit[] DEFAULT NULL,
+	quotas apikey.quota[] DEFAULT NULL
 ) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._update_key(
@@ -430,7 +444,9 @@ CREATE FUNCTION apikey._update_key(
 	endpoints text[],
 	roles text[],
 	not_before timestamptz,
-	clear text[]
+	clear text[],
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[]
 ) RETURNS apikey.key_info
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $$
@@ -447,10 +463,10 @@ DECLARE
 	after jsonb;
 	given jsonb := jsonb_build_object('name', name, 'owner', owner, 'description', description, 'scopes', scopes,
 		'policy', policy, 'metadata', metadata, 'tags', tags, 'cidrs', cidrs, 'endpoints', endpoints,
-		'roles', roles, 'not_before', not_before);
+		'roles', roles, 'not_before', not_before, 'rate_limits', rate_limits, 'quotas', quotas);
 BEGIN
 	PERFORM apikey._check_clear(clear, ARRAY['name', 'owner', 'description', 'scopes', 'policy', 'metadata', 'tags',
-											 'cidrs', 'endpoints', 'roles', 'not_before']);
+											 'cidrs', 'endpoints', 'roles', 'not_before', 'rate_limits', 'quotas']);
 	IF EXISTS (SELECT FROM unnest(clear) c WHERE jsonb_typeof(given -> c) <> 'null') THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'a field cannot be both set and cleared';
 	END IF;
@@ -478,6 +494,8 @@ BEGIN
 	k.tags := CASE WHEN 'tags' = ANY (clear) THEN '{}' ELSE coalesce(tags, k.tags) END;
 	k.cidrs := CASE WHEN 'cidrs' = ANY (clear) THEN '{}' ELSE coalesce(cidrs, k.cidrs) END;
 	k.endpoints := CASE WHEN 'endpoints' = ANY (clear) THEN '{}' ELSE coalesce(endpoints, k.endpoints) END;
+	k.rate_limits := CASE WHEN 'rate_limits' = ANY (clear) THEN '{}' ELSE coalesce(rate_limits, k.rate_limits) END;
+	k.quotas := CASE WHEN 'quotas' = ANY (clear) THEN '{}' ELSE coalesce(quotas, k.quotas) END;
 	k.not_before := CASE WHEN 'not_before' = ANY (clear) THEN NULL ELSE coalesce(not_before, k.not_before) END;
 
 	PERFORM apikey._check_key(k);
@@ -486,6 +504,9 @@ BEGIN
 	IF k.scopes <> was.scopes OR role_ids <> was_roles OR k.cidrs <> was.cidrs OR k.endpoints <> was.endpoints
 		OR k.policy_id IS DISTINCT FROM was.policy_id THEN
 		PERFORM apikey._check_bounds(k, role_ids, rules, parent);
+	END IF;
+	IF rate_limits IS NOT NULL OR quotas IS NOT NULL OR k.policy_id IS DISTINCT FROM was.policy_id THEN
+		PERFORM apikey._check_limit_names(k, rules);
 	END IF;
 	IF k.policy_id IS DISTINCT FROM was.policy_id AND coalesce(k.expires_at, 'infinity') > apikey._now() + rules.max_ttl THEN
 		RAISE SQLSTATE 'AK002' USING
@@ -504,7 +525,8 @@ BEGIN
 	END IF;
 	UPDATE apikey.api_key t SET
 		name = k.name, owner = k.owner, description = k.description, scopes = k.scopes, policy_id = k.policy_id,
-		metadata = k.metadata, tags = k.tags, cidrs = k.cidrs, endpoints = k.endpoints, not_before = k.not_before
+		metadata = k.metadata, tags = k.tags, cidrs = k.cidrs, endpoints = k.endpoints, not_before = k.not_before,
+		rate_limits = k.rate_limits, quotas = k.quotas
 	WHERE t.key_id = _update_key.id;
 	DELETE FROM apikey.key_role kr WHERE kr.key_id = _update_key.id AND NOT kr.role_id = ANY (role_ids);
 	INSERT INTO apikey.key_role (key_id, role_id, tenant_id)

@@ -16,6 +16,7 @@ BEGIN
 		('any', 'function', 'valid_scopes', false),
 		('any', 'function', 'valid_endpoints', false),
 		('any', 'function', 'valid_hours', false),
+		('any', 'function', 'valid_limits', false),
 		('any', 'type', 'verdict', false),
 		('any', 'type', 'key_info', false),
 		('any', 'type', 'new_key', false),

@@ -39,7 +39,9 @@ SELECT
 	a.last_ip,
 	COALESCE(a.calls, 0::pg_catalog.int8) AS calls,
 	COALESCE(a.errors, 0::pg_catalog.int8) AS errors,
-	COALESCE(a.denials, 0::pg_catalog.int8) AS denials
+	COALESCE(a.denials, 0::pg_catalog.int8) AS denials,
+	k.rate_limits,
+	k.quotas
 FROM apikey.api_key k
 	JOIN apikey.environment e ON e.environment_id OPERATOR(pg_catalog.=) k.environment_id
 	LEFT JOIN apikey.policy p ON p.policy_id OPERATOR(pg_catalog.=) k.policy_id

@@ -538,6 +538,8 @@ COMMENT ON FUNCTION apikey._parent_of IS
 	'the parent of a key';
 COMMENT ON FUNCTION apikey._check_bounds IS
 	'raises if a key asks for more than its policy or parent allows';
+COMMENT ON FUNCTION apikey._limits_json IS
+	'limits as an object';
 COMMENT ON FUNCTION apikey._check_limit_names IS
 	'raises if a key and its policy have limits of too many names';
 COMMENT ON FUNCTION apikey._key_depth IS

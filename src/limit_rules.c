@@ -42,6 +42,12 @@ static const char *const period_names[] = {
 	[APIKEY_PERIOD_TOTAL] = "total",
 };
 
+const char *
+apikey_share_name(ApikeyShare shared)
+{
+	return share_names[shared];
+}
+
 /* One column of an array of definitions, taken apart. */
 typedef struct DefArray
 {
@@ -75,32 +81,28 @@ find_name(Datum value, const char *const *names, int count)
 	return -1;
 }
 
+/* The name, without a value if it is not one. */
 static ApikeyLimitFault
 read_name(Datum value, bool isnull, ApikeyStr *name)
 {
 	text	   *copy;
 	char		probe[APIKEY_LIMIT_NAME_MAX];
+	int			len;
 
 	*name = (ApikeyStr) {NULL, 0};
 	if (isnull)
 		return APIKEY_LIMIT_NAME;
 	copy = DatumGetTextPCopy(value);
-	if (VARSIZE(copy) == VARHDRSZ || VARSIZE(copy) - VARHDRSZ > APIKEY_LIMIT_NAME_MAX)
+	len = VARSIZE(copy) - VARHDRSZ;
+	if (len < 1 || len > APIKEY_LIMIT_NAME_MAX)
 		return APIKEY_LIMIT_NAME;
-	name->ptr = VARDATA(copy);
-	name->len = VARSIZE(copy) - VARHDRSZ;
-	for (int i = 0; i < name->len; i++)
-		if ((unsigned char) name->ptr[i] < 0x20 || name->ptr[i] == 0x7F)
-		{
-			name->ptr = NULL;
+	for (int i = 0; i < len; i++)
+		if ((unsigned char) VARDATA(copy)[i] < 0x20 || VARDATA(copy)[i] == 0x7F)
 			return APIKEY_LIMIT_NAME;
-		}
-	memcpy(probe, name->ptr, name->len);
-	if (apikey_redact(probe, name->len).masked > 0)
-	{
-		name->ptr = NULL;
+	memcpy(probe, VARDATA(copy), len);
+	if (apikey_redact(probe, len).masked > 0)
 		return APIKEY_LIMIT_NAME_KEY;
-	}
+	*name = (ApikeyStr) {VARDATA(copy), len};
 	return APIKEY_LIMIT_OK;
 }
 

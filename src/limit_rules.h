@@ -36,6 +36,9 @@ typedef enum ApikeyLimitFault
 	APIKEY_LIMIT_ZONE			/* too long, or not known to this server */
 } ApikeyLimitFault;
 
+/* apikey_share_name returns who shares a limit, as rules and tables write it. */
+extern const char *apikey_share_name(ApikeyShare shared);
+
 /*
  * The definitions in an apikey.rate_limit[] and an apikey.quota[] column of
  * the current row.  A malformed one (written around the functions) becomes a

@@ -27,6 +27,8 @@ SELECT apikey.valid_scopes('{a:b}');
 SELECT apikey.valid_endpoints('{GET /a}');
 --- valid_hours | call
 SELECT apikey.valid_hours('{00:00-24:00}');
+--- valid_limits | call
+SELECT apikey.valid_limits('{"(m,1,1s,,)"}', '{}');
 --- list_keys | call
 SELECT count(*) > 0 FROM apikey.list_keys('<tenant>');
 --- list_keys, every argument | call

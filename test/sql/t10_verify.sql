@@ -182,12 +182,6 @@ SELECT apikey.log_usage(1, bytes_in => -1);
 SELECT apikey.log_usage(1, status => 1000);
 SELECT apikey.flush_usage();
 SELECT u.code, u.status, u.latency_us, u.bytes_in, u.bytes_out, u.method, u.endpoint FROM apikey.usage u JOIN k USING (key_id) WHERE n = 'mine' AND u.code = 'LOGGED';
--- limits are refused, not ignored
-SELECT apikey.create_policy('t10', 'limited', rate_limits => ARRAY[ROW('m', 1, '1 s', 1, 'key')::apikey.rate_limit]);
-UPDATE apikey.api_key SET quotas = ARRAY[ROW('m', 1, 'day', 'UTC', 'key')::apikey.quota] WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
-SELECT pg_temp.code('mine');
-UPDATE apikey.api_key SET quotas = '{}' WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
-SELECT pg_temp.code('mine');
 -- what a DBA writes by hand counts too, and '-infinity' is not "never"
 UPDATE apikey.api_key SET expires_at = '-infinity' WHERE key_id = (SELECT key_id FROM k WHERE n = 'mine');
 SELECT pg_temp.code('mine');

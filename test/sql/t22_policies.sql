@@ -85,15 +85,12 @@ SELECT apikey.create_policy('t22', 'p', access_hours => '{"mon-fri 08:00-18:00 M
 SELECT apikey.create_policy('t22', 'p', allowed_cidrs => ARRAY(SELECT ('10.0.0.0'::inet + i)::cidr FROM generate_series(0, 10000) i));
 
 -- what nothing enforces yet is refused, not ignored
-SELECT apikey.create_policy('t22', 'p', rate_limits => ARRAY[ROW('second', 10, '1 s', 20, 'key')::apikey.rate_limit]);
-SELECT apikey.create_policy('t22', 'p', quotas => ARRAY[ROW('month', 1000, 'month', 'UTC', 'tenant')::apikey.quota]);
 SELECT apikey.create_policy('t22', 'p', rotate_every => '30 days');
-SELECT apikey.create_policy('t22', 'p', priority => 1);
 SELECT apikey.create_policy('t22', 'p', on_leak => 'revoke');
 SELECT apikey.create_policy('t22', 'p', on_anomaly => 'suspend');
 SELECT apikey.create_policy('t22', 'p', recoverable => true);
 SELECT apikey.create_policy('t22', 'p', requires_approval => true);
-SELECT apikey.set_policy('t22', 'full', priority => 2);
+SELECT apikey.set_policy('t22', 'full', recoverable => true);
 -- their defaults are no error
 SELECT apikey.create_policy('t22', 'defaults', rate_limits => '{}', quotas => '{}', priority => 0, on_leak => 'notify',
 	on_anomaly => 'notify', recoverable => false, requires_approval => false) > 0 AS created;

@@ -175,7 +175,7 @@ SELECT pg_temp.codes('s');
 SELECT count(*) FROM apikey.key_secret WHERE key_id = pg_temp.id('s');
 
 -- an audit row and an event for each change of each key
-SELECT t.n, a.at, a.action, a.before - '{role_ids,scopes,tags,cidrs,endpoints,environment_id,policy_id,parent_key_id}'::text[] AS before, a.after - '{root_key_id,role_ids,scopes,tags,cidrs,endpoints,environment_id,policy_id,hint,secret_id,parent_key_id}'::text[] AS after
+SELECT t.n, a.at, a.action, a.before - '{role_ids,rate_limits,quotas,scopes,tags,cidrs,endpoints,environment_id,policy_id,parent_key_id}'::text[] AS before, a.after - '{root_key_id,role_ids,rate_limits,quotas,scopes,tags,cidrs,endpoints,environment_id,policy_id,hint,secret_id,parent_key_id}'::text[] AS after
   FROM (SELECT DISTINCT n, key_id FROM texts) t JOIN apikey.audit_log a ON a.object = 'key:' || t.key_id WHERE t.n <> 'r' ORDER BY a.seq;
 SELECT t.n, string_agg(type, ' ' ORDER BY event_id) FROM (SELECT DISTINCT n, key_id FROM texts) t JOIN apikey.event USING (key_id) GROUP BY 1 ORDER BY 1;
 SELECT count(*) AS leaked FROM texts k WHERE EXISTS (SELECT FROM apikey.audit_log a WHERE strpos(a::text, k.key) > 0) OR EXISTS (SELECT FROM apikey.event e WHERE strpos(e::text, k.key) > 0);
