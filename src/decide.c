@@ -224,7 +224,7 @@ check_networks(Decision *d)
 	bool		known = (ip->family == 4 || ip->family == 6);
 	char		who[SUBJECT_MAX];
 
-	if (d->record->ip_blocked)
+	if (d->request->ip_blocked)
 		return deny(d, APIKEY_IP_DENIED, "the ip address is on the block list");
 	for (int i = 0; i < d->record->nlinks; i++)
 	{

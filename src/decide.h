@@ -121,9 +121,6 @@ typedef struct ApikeyRecord
 	int			nlinks;			/* >= 1 */
 	const ApikeyLink *links;
 	bool		chain_broken;	/* too deep, a cycle or no rules: SUSPENDED */
-
-	/* an entry of the block list covers the request's ip */
-	bool		ip_blocked;
 } ApikeyRecord;
 
 typedef struct ApikeyRequest
@@ -131,6 +128,7 @@ typedef struct ApikeyRequest
 	int64_t		now;
 	ApikeyStrList scopes;		/* all must be satisfied; 'a|b' = either */
 	ApikeyNet	ip;				/* family 0: none given; normalized */
+	bool		ip_blocked;		/* an entry of the block list covers it */
 	ApikeyStr	method;			/* ptr NULL: none given */
 	ApikeyStr	endpoint;		/* ptr NULL: none given */
 	ApikeyStr	environment;	/* ptr NULL: none given */

@@ -135,7 +135,7 @@ array_to_nets(Datum array)
 	for (int i = 0; i < count; i++)
 		if (!nulls[i])
 			items[i] = apikey_net_from_datum(elements[i]);
-	return (ApikeyNetList) {items, count};
+	return (ApikeyNetList) {items, count, false};
 }
 
 /* apikey_cidrs_within tells whether every inner network lies in some outer one. */

@@ -84,7 +84,9 @@ networks(FuzzInput *in)
 
 	for (int i = 0; i < count; i++)
 		items[i] = network(in, false);
-	return (ApikeyNetList) {items, count > 0 ? count : 0};
+	if (count > 0 && fuzz_below(in, 2) == 1)
+		return (ApikeyNetList) {items, apikey_net_compile(items, count), true};
+	return (ApikeyNetList) {items, count > 0 ? count : 0, false};
 }
 
 static ApikeyStrList
@@ -236,7 +238,7 @@ model(const ApikeyRecord *rec, const ApikeyRequest *r)
 	wrong[APIKEY_ENVIRONMENT_MISMATCH] = r->environment.ptr != NULL &&
 		(r->environment.len != rec->environment.len ||
 		 memcmp(r->environment.ptr, rec->environment.ptr, (size_t) r->environment.len) != 0);
-	wrong[APIKEY_IP_DENIED] = rec->ip_blocked;
+	wrong[APIKEY_IP_DENIED] = r->ip_blocked;
 	for (int i = 0; i < rec->nlinks; i++)
 	{
 		const ApikeyLink *l = &rec->links[i];
@@ -345,7 +347,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rec.environment = environments[0];
 	rec.tenant_suspended = fuzz_below(&in, 16) == 1;
 	rec.chain_broken = fuzz_below(&in, 16) == 1;
-	rec.ip_blocked = fuzz_below(&in, 16) == 1;
+	r.ip_blocked = fuzz_below(&in, 16) == 1;
 	rec.secret_expires_at = (calm & 64) ? APIKEY_NO_TIME : instant(&in);
 	rec.secret_revoked_at = fuzz_below(&in, 16) == 1 ? instant(&in) : APIKEY_NO_TIME;
 

@@ -97,7 +97,7 @@ v4(int a, int b, int c, int d, int bits)
 
 #define NETS(...) \
 	((ApikeyNetList) {(const ApikeyNet[]) {__VA_ARGS__}, \
-		(int) (sizeof((const ApikeyNet[]) {__VA_ARGS__}) / sizeof(ApikeyNet))})
+		(int) (sizeof((const ApikeyNet[]) {__VA_ARGS__}) / sizeof(ApikeyNet)), false})
 
 __attribute__((unused))
 static bool

@@ -260,7 +260,7 @@ test_order(void)
 	f->links[0].not_before = NOW + 1;
 	f->links[0].expires_at = NOW;
 	f->request.environment = S("staging");
-	f->record.ip_blocked = true;
+	f->request.ip_blocked = true;
 	f->policy[0].denied_endpoints = LIST(S("/**"));
 	f->request.endpoint = S("/v1");
 	f->policy[0].hours = (ApikeyWindowList) {&closed, 1};
@@ -285,7 +285,7 @@ test_order(void)
 	EXPECT(f, APIKEY_ENVIRONMENT_MISMATCH, 0, NULL);
 	f->request.environment = S("production");
 	EXPECT(f, APIKEY_IP_DENIED, 0, NULL);
-	f->record.ip_blocked = false;
+	f->request.ip_blocked = false;
 	EXPECT(f, APIKEY_ENDPOINT_DENIED, 0, NULL);
 	f->policy[0].denied_endpoints = EMPTY_LIST;
 	EXPECT(f, APIKEY_TIME_DENIED, 0, NULL);

@@ -14,7 +14,7 @@ test_networks(void)
 	f->request.ip = v4(10, 1, 2, 3, 32);
 	VALID(f);
 
-	f->record.ip_blocked = true;
+	f->request.ip_blocked = true;
 	EXPECT(f, APIKEY_IP_DENIED, 0, "the ip address is on the block list");
 
 	/* policy, allowed */

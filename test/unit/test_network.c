@@ -95,8 +95,8 @@ test_pairs(void)
 	{
 		ApikeyNet	outer = net(pairs[i].outer);
 		ApikeyNet	inner = net(pairs[i].inner);
-		ApikeyNetList list = {&outer, 1};
-		ApikeyNetList reverse = {&inner, 1};
+		ApikeyNetList list = {&outer, 1, false};
+		ApikeyNetList reverse = {&inner, 1, false};
 
 		CHECKF(apikey_net_contains(&outer, &inner) == pairs[i].contains,
 			   "%s contains %s", pairs[i].outer, pairs[i].inner);
@@ -199,8 +199,8 @@ test_odd(void)
 	ApikeyNet	b = net("10.0.0.0/32");
 	ApikeyNet	v6 = net("::1/128");
 	ApikeyNet	items[3] = {net("1.0.0.0/8"), net("2001:db8::/32"), net("10.0.0.0/24")};
-	ApikeyNetList list = {items, 3};
-	ApikeyNetList none = {NULL, 0};
+	ApikeyNetList list = {items, 3, false};
+	ApikeyNetList none = {NULL, 0, false};
 	ApikeyNet	ip;
 
 	/* a prefix longer than the address must not read behind it */
@@ -230,6 +230,125 @@ test_odd(void)
 	CHECK(!apikey_net_list_overlaps(none, &ip));
 }
 
+/* A random network in a small space, so that many touch each other. */
+static ApikeyNet
+random_net(bool host_bits)
+{
+	ApikeyNet	result = {0};
+	int			kind = rand() % 16;
+
+	result.family = kind == 0 ? 0 : (kind < 9 ? 4 : 6);
+	result.addr[0] = 10;
+	if (result.family == 4)
+	{
+		result.addr[3] = (uint8_t) (rand() % 64);
+		result.bits = (uint8_t) (rand() % 8 == 0 ? rand() % 33 : 26 + rand() % 7);
+	}
+	else
+	{
+		result.addr[15] = (uint8_t) (rand() % 64);
+		result.bits = (uint8_t) (rand() % 8 == 0 ? rand() % 129 : 122 + rand() % 7);
+	}
+	if (!host_bits)
+	{
+		for (int bit = result.bits; bit < 128; bit++)
+			result.addr[bit / 8] &= (uint8_t) ~(0x80 >> (bit % 8));
+	}
+	return result;
+}
+
+/* A compiled list answers as the list it was made from. */
+static void
+test_compiled(void)
+{
+	ApikeyNet	items[24];
+	ApikeyNet	sorted[24];
+	int			dropped = 0;
+	int			hits = 0;
+	ApikeyNet	none = {0};
+
+	srand(1);
+	for (int round = 0; round < 3000; round++)
+	{
+		int			count = rand() % 24;
+		ApikeyNetList plain = {items, count, false};
+		ApikeyNetList compiled = {sorted, 0, true};
+
+		for (int i = 0; i < count; i++)
+			items[i] = random_net(rand() % 2 == 0);
+		memcpy(sorted, items, sizeof(items));
+		compiled.count = apikey_net_compile(sorted, count);
+		dropped += count - compiled.count;
+		CHECK((count == 0) == (compiled.count == 0));
+		for (int i = 1; i < compiled.count; i++)
+			CHECK(sorted[i].family != 0 && !apikey_net_contains(&sorted[i - 1], &sorted[i]));
+		for (int i = 0; i < 16; i++)
+		{
+			ApikeyNet	ip = random_net(true);
+
+			CHECK(apikey_net_list_contains(compiled, &ip) == apikey_net_list_contains(plain, &ip));
+			CHECK(apikey_net_list_overlaps(compiled, &ip) == apikey_net_list_overlaps(plain, &ip));
+			hits += apikey_net_list_contains(plain, &ip);
+		}
+	}
+	CHECK(dropped > 1000 && hits > 1000);
+
+	/* two halves are not their whole */
+	items[0] = net("10.0.0.128/25");
+	items[1] = net("10.0.0.0/25");
+	CHECK(apikey_net_compile(items, 2) == 2);
+	none = net("10.0.0.0/24");
+	CHECK(!apikey_net_list_contains(((ApikeyNetList) {items, 2, true}), &none));
+	CHECK(apikey_net_list_overlaps(((ApikeyNetList) {items, 2, true}), &none));
+
+	/* what is no network stays, once, and allows nothing */
+	memset(items, 0, sizeof(items));
+	items[1].family = 4;
+	items[1].bits = 33;
+	CHECK(apikey_net_compile(items, 3) == 1);
+	CHECK(!apikey_net_list_contains(((ApikeyNetList) {items, 1, true}), &none));
+	CHECK(!apikey_net_list_overlaps(((ApikeyNetList) {items, 1, true}), &none));
+}
+
+static void
+test_blocks(void)
+{
+	ApikeyBlock items[24];
+	ApikeyBlock sorted[24];
+	int			covered = 0;
+	int			dropped = 0;
+
+	srand(2);
+	for (int round = 0; round < 3000; round++)
+	{
+		int			count = rand() % 24;
+		ApikeyBlockList list = {sorted, 0};
+
+		for (int i = 0; i < count; i++)
+		{
+			items[i].net = random_net(false);
+			items[i].until = rand() % 4 == 0 ? APIKEY_BLOCK_FOREVER : rand() % 6;
+		}
+		memcpy(sorted, items, sizeof(items));
+		list.count = apikey_block_compile(sorted, count);
+		dropped += count - list.count;
+		for (int i = 0; i < 16; i++)
+		{
+			ApikeyNet	ip = random_net(true);
+			int			now = rand() % 7;
+			bool		expected = false;
+
+			for (int j = 0; j < count; j++)
+				expected |= items[j].until > now &&
+					(apikey_net_contains(&items[j].net, &ip) ||
+					 apikey_net_contains(&ip, &items[j].net));
+			CHECK(apikey_block_list_covers(list, &ip, now) == expected);
+			covered += expected;
+		}
+	}
+	CHECK(covered > 1000 && dropped > 1000);
+}
+
 int
 main(void)
 {
@@ -238,5 +357,7 @@ main(void)
 	test_prefixes();
 	test_normalize();
 	test_odd();
+	test_compiled();
+	test_blocks();
 	return unit_done("test_network");
 }
