@@ -13,7 +13,7 @@ use ApikeyTest;
 use DocPage;
 
 my $top  = $ENV{top_builddir};
-my $node = new_node('examples', extension => 0);
+my $node = new_node('examples', extension => 0, conf => 'apikey.limit_wait = 60s');
 my $dir  = PostgreSQL::Test::Utils::tempdir;
 
 # lines without blanks at their ends, blank lines at the ends removed
