@@ -28,10 +28,9 @@
 #include "activity.h"
 #include "batch.h"
 #include "leak.h"
-#include "usage_copy.h"
 #include "usage_event.h"
+#include "usage_store.h"
 
-#define BATCH_ROWS_MAX		8192
 #define BATCH_BYTES_MAX		(1024 * 1024)
 #define BATCH_DAYS_MAX		32	/* days that one batch may touch */
 #define TRANSACTION_MAX_MS	60000	/* a trigger that hangs must not hang us */
@@ -53,7 +52,8 @@ static int	batch_damaged;		/* records that are no event */
 static DaySpan days[BATCH_DAYS_MAX];
 static int	ndays;
 
-static int	row_limit = BATCH_ROWS_MAX; /* halved by errors of the data */
+static int	row_limit = APIKEY_STORE_ROWS_MAX;	/* halved by errors of the
+												 * data */
 static uint64 ensured_until = 0;	/* partitions were made for what is before */
 static int	failures = 0;		/* in a row */
 static TimestampTz not_before = 0;
@@ -110,10 +110,10 @@ collect_batch(void)
 
 	pos = batch_end = apikey_ring_tail(slot->ring);
 	batch_rows = batch_damaged = ndays = 0;
-	apikey_usage_copy_start();
+	apikey_usage_store_start();
 	apikey_activity_start();
 	apikey_leak_start();
-	while (batch_rows < row_limit && apikey_usage_copy_bytes() < BATCH_BYTES_MAX &&
+	while (batch_rows < row_limit && apikey_usage_store_bytes() < BATCH_BYTES_MAX &&
 		   (record = apikey_ring_next(slot->ring, &pos, &len)) != NULL)
 	{
 		ApikeyUsageEvent event;
@@ -124,7 +124,7 @@ collect_batch(void)
 			break;
 		else
 		{
-			apikey_usage_copy_add(&event);
+			apikey_usage_store_add(&event, record, len);
 			apikey_activity_note(&event);
 			apikey_leak_note(&event);
 			batch_rows++;
@@ -192,7 +192,7 @@ store_batch(TimestampTz seen_at)
 
 	if (!apikey_batch_begin("storing usage", &extension))
 		return false;
-	(void) apikey_usage_copy_finish(extension.usage);
+	apikey_usage_store_finish(extension.usage);
 	apikey_leak_write();
 	apikey_worker_prepare_commit();
 
@@ -313,9 +313,9 @@ apikey_batch_write(void)
 		return GetCurrentTimestamp() < not_before ? APIKEY_BATCH_FAILED : APIKEY_BATCH_MORE;
 	apikey_task_record(slot, APIKEY_TASK_USAGE, started, batch_rows, NULL);
 	failures = 0;
-	if (batch_rows < row_limit && apikey_usage_copy_bytes() < BATCH_BYTES_MAX &&
+	if (batch_rows < row_limit && apikey_usage_store_bytes() < BATCH_BYTES_MAX &&
 		ndays < BATCH_DAYS_MAX)
 		return APIKEY_BATCH_DONE;
-	row_limit = Min(row_limit * 2, BATCH_ROWS_MAX);
+	row_limit = Min(row_limit * 2, APIKEY_STORE_ROWS_MAX);
 	return APIKEY_BATCH_MORE;
 }

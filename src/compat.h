@@ -63,6 +63,13 @@
 	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
 #endif
 
+/* since 17 an index may keep something open from insertion to insertion */
+#if PG_VERSION_NUM >= 170000
+#define apikey_index_insert_done(index, info) index_insert_cleanup((index), (info))
+#else
+#define apikey_index_insert_done(index, info) ((void) 0)
+#endif
+
 /* entry number i (from 1) of the snapshot of backends */
 #if PG_VERSION_NUM >= 160000
 #define apikey_compat_local_beentry(i) pgstat_get_local_beentry_by_index(i)

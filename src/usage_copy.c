@@ -2,16 +2,16 @@
  * usage_copy.c
  *		A batch of usage events into the table, through COPY's machinery.
  *
- * Layer 5.  The batch is written in COPY's binary format into memory and read
- * back by COPY FROM: rows are routed to their partitions and inserted many at
- * a time, and index entries, constraints and triggers of the leaves are taken
- * care of.
+ * Layer 5.  For batches that are no matter of rows and index entries only
+ * (usage_store decides).  The batch is written in COPY's binary format into
+ * memory and read back by COPY FROM: rows are routed to their partitions and
+ * inserted many at a time, and index entries, constraints and triggers of the
+ * leaves are taken care of.
  */
 #include "postgres.h"
 
 #include <sys/socket.h>
 
-#include "access/table.h"
 #include "commands/copy.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
@@ -24,13 +24,7 @@
 
 #include "compat.h"
 #include "usage_copy.h"
-
-/* The columns, in the order copy_add writes them. */
-static const char *const columns[] = {
-	"at", "tenant_id", "key_id", "secret_id", "environment_id", "code", "scope",
-	"method", "endpoint", "status", "latency_us", "bytes_in", "bytes_out",
-	"units", "ip", "region", "user_agent", "request_id", "tags"
-};
+#include "usage_row.h"
 
 /* signature (11 bytes), flags and length of the header extension, both 0 */
 static const char header[11 + 4 + 4] = "PGCOPY\n\377\r\n";
@@ -45,12 +39,6 @@ apikey_usage_copy_start(void)
 	enlargeStringInfo(&batch, 128 * 1024);
 	appendBinaryStringInfo(&batch, header, sizeof(header));
 	batch_read = 0;
-}
-
-int
-apikey_usage_copy_bytes(void)
-{
-	return batch.len;
 }
 
 static inline void
@@ -119,7 +107,7 @@ apikey_usage_copy_add(const ApikeyUsageEvent *event)
 {
 	const char *code = apikey_code_name((ApikeyCode) event->code);
 
-	pq_sendint16(&batch, lengthof(columns));
+	pq_sendint16(&batch, USAGE_NCOLUMNS);
 	add_int64(event->at, false);
 	add_int64(event->tenant_id, event->tenant_id == 0);
 	add_int64(event->key_id, event->key_id == 0);
@@ -158,30 +146,25 @@ read_batch(void *out, int minread, int maxread)
 	return n;
 }
 
-uint64
-apikey_usage_copy_finish(Oid usage)
+void
+apikey_usage_copy_finish(Relation usage)
 {
-	Relation	rel;
 	ParseState *pstate;
 	CopyFromState state;
 	List	   *names = NIL;
 	List	   *options;
-	uint64		rows;
 
 	pq_sendint16(&batch, -1);	/* end of the data */
 	batch_read = 0;
 
-	for (int i = 0; i < lengthof(columns); i++)
-		names = lappend(names, makeString(pstrdup(columns[i])));
+	for (int i = 0; i < USAGE_NCOLUMNS; i++)
+		names = lappend(names, makeString(pstrdup(apikey_usage_columns[i].name)));
 	options = list_make1(makeDefElem("format", (Node *) makeString(pstrdup("binary")), -1));
 
-	rel = table_open(usage, RowExclusiveLock);
 	pstate = make_parsestate(NULL);
-	(void) addRangeTableEntryForRelation(pstate, rel, RowExclusiveLock, NULL, false, false);
-	state = BeginCopyFrom(pstate, rel, NULL, NULL, false, read_batch, names, options);
-	rows = CopyFrom(state);
+	(void) addRangeTableEntryForRelation(pstate, usage, RowExclusiveLock, NULL, false, false);
+	state = BeginCopyFrom(pstate, usage, NULL, NULL, false, read_batch, names, options);
+	(void) CopyFrom(state);
 	EndCopyFrom(state);
 	free_parsestate(pstate);
-	table_close(rel, NoLock);
-	return rows;
 }

@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "utils/rel.h"
+
 #include "usage_event.h"
 
 /* apikey_usage_copy_start begins a batch in the current memory context. */
@@ -17,15 +19,11 @@ extern void apikey_usage_copy_start(void);
 /* apikey_usage_copy_add adds a row. */
 extern void apikey_usage_copy_add(const ApikeyUsageEvent *event);
 
-/* apikey_usage_copy_bytes returns the size of the batch so far. */
-extern int	apikey_usage_copy_bytes(void);
-
 /*
- * apikey_usage_copy_finish inserts the batch into table usage of the current
- * database, whose OID is given, and returns the number of rows.  Needs a
- * transaction with an active snapshot; privileges and row security are not
- * checked.
+ * apikey_usage_copy_finish inserts the batch into the table, which is open and
+ * locked.  Needs a transaction with an active snapshot; privileges and row
+ * security are not checked.
  */
-extern uint64 apikey_usage_copy_finish(Oid usage);
+extern void apikey_usage_copy_finish(Relation usage);
 
 #endif							/* APIKEY_USAGE_COPY_H */
