@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include <limits.h>
+#include <math.h>
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -134,8 +135,8 @@ check_test_now(char **newval, void **extra, GucSource source)
 	value = (TimestampTz *) apikey_guc_malloc(sizeof(TimestampTz));
 	if (value == NULL)
 		return false;
-	*value = (TimestampTz) ((seconds -
-							 (double) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC);
+	*value = (TimestampTz) rint((seconds -
+								 (double) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) * USECS_PER_SEC);
 	*extra = value;
 	return true;
 }
