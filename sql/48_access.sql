@@ -52,6 +52,8 @@ BEGIN
 		('metadata', 'relation', 'stat_guard', true),
 		('metadata', 'function', '_stat_guard', true),
 
+		('metadata', 'relation', 'stat_cache', true),
+		('metadata', 'function', '_stat_cache', true),
 		('audit', 'relation', 'audit_log', false),
 		('audit', 'relation', 'member', false),
 

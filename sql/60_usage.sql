@@ -32,6 +32,18 @@ CREATE FUNCTION apikey._stat_worker(
 COMMENT ON FUNCTION apikey._stat_worker() IS
 	'the tasks of the workers of this database: last run, result and error';
 
+CREATE FUNCTION apikey._stat_cache(
+	OUT hits			pg_catalog.int8,
+	OUT misses			pg_catalog.int8,
+	OUT invalidations	pg_catalog.int8,
+	OUT evictions		pg_catalog.int8,
+	OUT entries			pg_catalog.int8,
+	OUT bytes			pg_catalog.int8
+)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'apikey_stat_cache';
+COMMENT ON FUNCTION apikey._stat_cache() IS
+	'counters of the compiled keys that this session keeps';
+
 CREATE FUNCTION apikey._stat_guard(
 	OUT ip				pg_catalog.inet,
 	OUT window_start	pg_catalog.timestamptz,

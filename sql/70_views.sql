@@ -57,6 +57,10 @@ CREATE VIEW apikey.stat_worker WITH (security_invoker = true) AS
 SELECT s.worker, s.pid, s.task, s.last_run, s.duration, s.rows, s.runs, s.failures, s.error
 FROM apikey._stat_worker() s;
 
+CREATE VIEW apikey.stat_cache WITH (security_invoker = true) AS
+SELECT s.hits, s.misses, s.invalidations, s.evictions, s.entries, s.bytes
+FROM apikey._stat_cache() s;
+
 CREATE VIEW apikey.stat_guard WITH (security_invoker = true) AS
 SELECT s.ip, s.window_start, s.attempts, s.blocked, s.blocked_until
 FROM apikey._stat_guard() s;

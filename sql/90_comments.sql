@@ -310,6 +310,14 @@ COMMENT ON COLUMN apikey.key_info.policy IS 'name of its policy';
 COMMENT ON COLUMN apikey.key_info.parent_key_id IS 'the key it was derived from; what it may do lies within what that one may';
 COMMENT ON COLUMN apikey.key_info.owner IS 'who holds it';
 COMMENT ON COLUMN apikey.key_info.name IS 'what it is called';
+COMMENT ON VIEW apikey.stat_cache IS
+	'one row: the compiled keys that this session keeps between verifications';
+COMMENT ON COLUMN apikey.stat_cache.hits IS 'verifications that needed no table';
+COMMENT ON COLUMN apikey.stat_cache.misses IS 'verifications that read the tables';
+COMMENT ON COLUMN apikey.stat_cache.invalidations IS 'kept keys dropped because something changed';
+COMMENT ON COLUMN apikey.stat_cache.evictions IS 'kept keys dropped to make room';
+COMMENT ON COLUMN apikey.stat_cache.entries IS 'keys kept at present';
+COMMENT ON COLUMN apikey.stat_cache.bytes IS 'memory taken at present, at most apikey.cache_size';
 COMMENT ON COLUMN apikey.key_info.description IS 'what it is for';
 COMMENT ON COLUMN apikey.key_info.status IS 'pending, active, suspended or revoked: decisions, never the clock';
 COMMENT ON COLUMN apikey.key_info.scopes IS 'own scopes; those of its roles come on top';

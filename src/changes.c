@@ -15,6 +15,7 @@
 #include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "changes.h"
@@ -202,4 +203,27 @@ apikey_changes_watched(uint64 *stamp)
 		watched_stamp = before;
 	}
 	return watched;
+}
+
+void
+apikey_reading_begin(ApikeyReading *reading, TimestampTz now)
+{
+	reading->now = now;
+	reading->keep = apikey_changes_watched(&reading->stamp) && !sent.dirty;
+	apikey_catalog_reset_own();
+	reading->snapshot = RegisterSnapshot(GetLatestSnapshot());
+}
+
+void
+apikey_reading_end(ApikeyReading *reading)
+{
+	UnregisterSnapshot(reading->snapshot);
+	reading->snapshot = NULL;
+}
+
+bool
+apikey_reading_may_keep(const ApikeyReading *reading)
+{
+	return reading->keep && apikey_marks.now == reading->stamp &&
+		!apikey_catalog_saw_own();
 }

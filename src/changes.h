@@ -37,6 +37,8 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "datatype/timestamp.h"
+#include "utils/snapshot.h"
 
 #include "catalog.h"
 
@@ -76,5 +78,24 @@ extern bool apikey_changes_dirty(void);
  * Takes the stamp, before anything is looked at.
  */
 extern bool apikey_changes_watched(uint64 *stamp);
+
+/*
+ * Reads under one snapshot, the latest there is, whatever the isolation level
+ * of the caller.
+ */
+typedef struct ApikeyReading
+{
+	Snapshot	snapshot;
+	TimestampTz now;			/* of the request */
+	uint64		stamp;
+	bool		keep;			/* what was kept may be used, and what is read
+								 * kept if nothing comes in between */
+} ApikeyReading;
+
+extern void apikey_reading_begin(ApikeyReading *reading, TimestampTz now);
+extern void apikey_reading_end(ApikeyReading *reading);
+
+/* Whether what was read so far may be kept, with the stamp of the reading. */
+extern bool apikey_reading_may_keep(const ApikeyReading *reading);
 
 #endif							/* APIKEY_CHANGES_H */

@@ -32,6 +32,7 @@ typedef struct CachedKey
 } CachedKey;
 
 static CachedKey *cached_keys = NULL;
+uint64		apikey_keyring_serial = 0;
 
 #define MASTER_TEXT_MAX 1024
 
@@ -270,7 +271,10 @@ cached_key(int32 keyring_id, const ApikeyStoredKey *stored)
 		cached_keys = entry;
 	}
 	else
+	{
+		apikey_keyring_serial++;
 		apikey_secret_free(entry->key);
+	}
 	entry->key = key;
 	entry->stored = *stored;
 	return key;

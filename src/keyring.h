@@ -4,9 +4,9 @@
  *
  * Layer 3.  A data key lives in table keyring, in the clear or wrapped by a
  * master key that lives outside of the database.  A process unwraps it once
- * and keeps it in guarded memory; each use compares the stored bytes with
+ * and keeps it in guarded memory; each load compares the stored bytes with
  * those it was made from, so a rewrap, a restore or a new extension in the
- * same database is noticed without any invalidation.
+ * same database is noticed.  rulecache.c keeps the list between loads.
  */
 #ifndef APIKEY_KEYRING_H
 #define APIKEY_KEYRING_H
@@ -39,6 +39,9 @@ typedef struct ApikeyDataKey
  * and no master key is at hand, AK011 when it is another master key.
  */
 extern ApikeyDataKey *apikey_keyring_load(Snapshot snapshot, int *count);
+
+/* Counts up whenever key pointers of an earlier load may have become invalid. */
+extern uint64 apikey_keyring_serial;
 
 /* apikey_keyring_make makes a new data key, wrapped if a master key is configured. */
 extern void apikey_keyring_make(ApikeyStoredKey *stored);

@@ -2,33 +2,26 @@
  * keystore.c
  *		From a digest to everything that is decided on.
  *
- * Layer 3.  All reads of one verification use one snapshot, taken when it
- * starts: what was committed before is seen whole, what commits later is not
- * seen at all.
+ * Layer 3.  All reads of one look-up use one snapshot, taken when it starts:
+ * what was committed before is seen whole, what commits later is not seen at
+ * all.  What many keys share comes from rulecache.c.
  */
 #include "postgres.h"
 
-#include <sys/socket.h>
-
+#include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
-#include "miscadmin.h"
+#include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inet.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 #include "catalog.h"
 #include "keystore.h"
 #include "limit_rules.h"
-#include "rules.h"
 
 /* grace is at most 100 years; past this instant the sum could overflow */
 #define GRACE_HORIZON (END_TIMESTAMP - INT64CONST(200) * 366 * USECS_PER_DAY)
-
-/* strategy of && in inet_ops of gist */
-#define INET_OVERLAPS_STRATEGY 3
 
 /*
  * An instant, APIKEY_NO_TIME for NULL.  '-infinity' has the same number as
@@ -62,7 +55,7 @@ fetch_row(ApikeyScan *scan, ApikeyTable table, ApikeyIndex index, int64 id,
 
 bool
 apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
-					 int32 keyring_id, Snapshot snapshot, ApikeySecret *secret)
+					 int32 keyring_id, ApikeyReading *reading, ApikeySecret *secret)
 {
 	ApikeyScan	scan;
 	ScanKeyData key;
@@ -77,7 +70,7 @@ apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
 	memcpy(probe.bytes, digest, APIKEY_DIGEST_LEN);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_BYTEAEQ, PointerGetDatum(&probe));
 	apikey_scan_begin(&scan, APIKEY_TABLE_KEY_SECRET, APIKEY_INDEX_KEY_SECRET_DIGEST,
-					  snapshot, 1, &key, ForwardScanDirection);
+					  reading->snapshot, 1, &key, ForwardScanDirection);
 	if (apikey_scan_next(&scan))
 	{
 		bool		isnull;
@@ -97,38 +90,35 @@ apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
 
 /* Own scopes and those of the key's roles. */
 static ApikeyStrList
-load_scopes(ApikeyStrList own, int64 key_id, Snapshot snapshot)
+load_scopes(ApikeyStrList own, int64 key_id, ApikeyReading *reading, ApikeyKey *key)
 {
 	ApikeyScan	scan;
-	ScanKeyData key;
+	ScanKeyData skey;
 	ApikeyStr  *items = NULL;
 	int			count = own.count;
 
-	apikey_key_int64(&key, 1, key_id);
+	apikey_key_int64(&skey, 1, key_id);
 	apikey_scan_begin(&scan, APIKEY_TABLE_KEY_ROLE, APIKEY_INDEX_KEY_ROLE_PKEY,
-					  snapshot, 1, &key, ForwardScanDirection);
+					  reading->snapshot, 1, &skey, ForwardScanDirection);
 	while (apikey_scan_next(&scan))
 	{
-		ApikeyScan	role;
-		ApikeyStrList scopes;
+		const ApikeyRoleScopes *role =
+			apikey_rulecache_role(apikey_scan_int64(&scan, Anum_key_role_role_id, 0), reading);
 
-		if (!fetch_row(&role, APIKEY_TABLE_ROLE, APIKEY_INDEX_ROLE_PKEY,
-					   apikey_scan_int64(&scan, Anum_key_role_role_id, 0), snapshot))
-			continue;
-		scopes = apikey_scan_str_list(&role, Anum_role_scopes);
-		apikey_scan_end(&role);
-		if (scopes.count == 0)
+		/* copied here: of a role that is not kept, no more than its scopes */
+		key->complete &= (role != NULL);
+		if (role == NULL || role->scopes.count == 0)
 			continue;
 		if (items == NULL)
 		{
-			items = palloc(sizeof(ApikeyStr) * (count + scopes.count));
+			items = palloc(sizeof(ApikeyStr) * (count + role->scopes.count));
 			if (count > 0)
 				memcpy(items, own.items, sizeof(ApikeyStr) * count);
 		}
 		else
-			items = repalloc(items, sizeof(ApikeyStr) * (count + scopes.count));
-		memcpy(items + count, scopes.items, sizeof(ApikeyStr) * scopes.count);
-		count += scopes.count;
+			items = repalloc(items, sizeof(ApikeyStr) * (count + role->scopes.count));
+		memcpy(items + count, role->scopes.items, sizeof(ApikeyStr) * role->scopes.count);
+		count += role->scopes.count;
 	}
 	apikey_scan_end(&scan);
 	return items == NULL ? own : (ApikeyStrList) {items, count};
@@ -146,18 +136,56 @@ parse_status(ApikeyStr status)
 	return APIKEY_KEY_SUSPENDED;
 }
 
-/*
- * Fill one link from the current row of api_key.  With key, also what only
- * the presented key itself has to tell.
- */
+/* text of the current row, as a datum of its own; NULL for NULL */
+static text *
+scan_text(ApikeyStr value)
+{
+	return value.ptr == NULL ? NULL : cstring_to_text_with_len(value.ptr, value.len);
+}
+
+/* expires_at and, behind it, the grace of the policy. */
+static TimestampTz
+add_grace(TimestampTz expires_at, const ApikeyRules *rules, ApikeyKey *key)
+{
+	Interval	grace;
+
+	if (rules == NULL || !IS_VALID_TIMESTAMP(expires_at) || expires_at >= GRACE_HORIZON)
+		return expires_at;
+	grace = rules->grace;
+	if (grace.month == 0 && grace.day == 0 && grace.time == 0)
+		return expires_at;
+
+	/* how long a day or a month is depends on the session's time zone */
+	if (grace.month != 0 || grace.day != 0)
+		key->calendar = session_timezone;
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(expires_at),
+												   IntervalPGetDatum(&grace)));
+}
+
+/* What only the presented key itself has to tell. */
+static void
+load_identity(ApikeyScan *scan, ApikeyStr owner, ApikeyKey *key)
+{
+	bool		isnull;
+	Datum		metadata = apikey_scan_get(scan, Anum_api_key_metadata, &isnull);
+
+	key->record.tenant_id = apikey_scan_int64(scan, Anum_api_key_tenant_id, 0);
+	key->record.environment_id = apikey_scan_int64(scan, Anum_api_key_environment_id, 0);
+	key->owner = scan_text(owner);
+	key->name = scan_text(apikey_scan_str(scan, Anum_api_key_name));
+	if (!isnull)
+		key->metadata = PG_DETOAST_DATUM_COPY(metadata);
+}
+
+/* Fill one link from the current row of api_key; returns its parent or 0. */
 static int64
-load_link(ApikeyScan *scan, TimestampTz now, Snapshot snapshot, ApikeyLink *link,
+load_link(ApikeyScan *scan, ApikeyReading *reading, ApikeyLink *link,
 		  ApikeyKey *key, ApikeyStr *owner)
 {
 	int64		policy_id = apikey_scan_int64(scan, Anum_api_key_policy_id, 0);
-	Interval	grace;
+	const ApikeyRules *rules = NULL;
 
-	memset(&grace, 0, sizeof(grace));
 	link->key_id = apikey_scan_int64(scan, Anum_api_key_key_id, 0);
 	link->status = parse_status(apikey_scan_str(scan, Anum_api_key_status));
 	link->not_before = scan_time(scan, Anum_api_key_not_before);
@@ -167,43 +195,31 @@ load_link(ApikeyScan *scan, TimestampTz now, Snapshot snapshot, ApikeyLink *link
 	link->nets = apikey_rules_nets(scan, Anum_api_key_cidrs);
 	link->endpoints = apikey_scan_str_list(scan, Anum_api_key_endpoints);
 	link->scopes = load_scopes(apikey_scan_str_list(scan, Anum_api_key_scopes),
-							   link->key_id, snapshot);
-	link->policy = policy_id == 0 ? NULL : apikey_rules_load_policy(policy_id, now, snapshot, &grace);
+							   link->key_id, reading, key);
 	link->limits = apikey_limit_rules_defs(scan, Anum_api_key_rate_limits, Anum_api_key_quotas);
 	*owner = apikey_scan_str(scan, Anum_api_key_owner);
-	link->expires_with_grace = link->expires_at;
-	if (IS_VALID_TIMESTAMP(link->expires_at) && link->expires_at < GRACE_HORIZON &&
-		(grace.month != 0 || grace.day != 0 || grace.time != 0))
-		link->expires_with_grace =
-			DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-													TimestampTzGetDatum(link->expires_at),
-													IntervalPGetDatum(&grace)));
-	if (key != NULL)
+	if (policy_id != 0)
 	{
-		bool		isnull;
-		Datum		metadata = apikey_scan_get(scan, Anum_api_key_metadata, &isnull);
+		rules = apikey_rulecache_policy(policy_id, reading);
 
-		key->record.tenant_id = apikey_scan_int64(scan, Anum_api_key_tenant_id, 0);
-		key->record.environment_id = apikey_scan_int64(scan, Anum_api_key_environment_id, 0);
-		key->owner = *owner;
-		key->name = apikey_scan_str(scan, Anum_api_key_name);
-		key->has_metadata = !isnull;
-		if (!isnull)
+		/* nobody can say what a policy without any version allows */
+		if (rules == NULL)
+			key->record.chain_broken = true;
+		else
 		{
-			struct varlena *copy = PG_DETOAST_DATUM_COPY(metadata);
-
-			key->metadata = (ApikeyStr) {(const char *) copy, VARSIZE(copy)};
+			link->policy = &rules->policy;
+			key->complete &= rules->kept;
+			key->span.from = Max(key->span.from, rules->span.from);
+			key->span.until = Min(key->span.until, rules->span.until);
 		}
 	}
+	link->expires_with_grace = add_grace(link->expires_at, rules, key);
 	return apikey_scan_int64(scan, Anum_api_key_parent_key_id, 0);
 }
 
-/*
- * The key and its ancestors; false when the key itself is not there.  A policy
- * without any version breaks the chain: nobody can say what it allows.
- */
+/* The key and its ancestors; false when the key itself is not there. */
 static bool
-load_chain(int64 key_id, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
+load_chain(int64 key_id, ApikeyReading *reading, ApikeyKey *key)
 {
 	ApikeyLink *links = palloc0(sizeof(ApikeyLink) * APIKEY_LINKS_MAX);
 	ApikeyRecord *record = &key->record;
@@ -213,25 +229,24 @@ load_chain(int64 key_id, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
 	while (key_id != 0)
 	{
 		ApikeyScan	scan;
+		int			n = record->nlinks;
 
-		if (record->nlinks == APIKEY_LINKS_MAX)
+		if (n == APIKEY_LINKS_MAX)
 		{
 			record->chain_broken = true;
 			break;
 		}
-		if (!fetch_row(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id, snapshot))
+		if (!fetch_row(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id,
+					   reading->snapshot))
 		{
-			if (record->nlinks == 0)
+			if (n == 0)
 				return false;
 			record->chain_broken = true;
 			break;
 		}
-		key_id = load_link(&scan, now, snapshot, &links[record->nlinks],
-						   record->nlinks == 0 ? key : NULL,
-						   &owners[record->nlinks]);
-		if (links[record->nlinks].policy == NULL &&
-			apikey_scan_int64(&scan, Anum_api_key_policy_id, 0) != 0)
-			record->chain_broken = true;
+		key_id = load_link(&scan, reading, &links[n], key, &owners[n]);
+		if (n == 0)
+			load_identity(&scan, owners[0], key);
 		record->nlinks++;
 		apikey_scan_end(&scan);
 	}
@@ -239,111 +254,104 @@ load_chain(int64 key_id, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
 	return true;
 }
 
-/* The tenant's path, its ancestors, and whether any of them is suspended. */
-static void
-load_tenants(ApikeyKey *key, Snapshot snapshot)
+static bool
+list_holds(const ApikeyStr *items, int count, ApikeyStr scope)
 {
-	ApikeyStr	names[APIKEY_TENANT_DEPTH];
-	int64		tenant_id = key->record.tenant_id;
-	StringInfoData path;
-
-	while (tenant_id != 0 && key->ntenants < APIKEY_TENANT_DEPTH)
-	{
-		ApikeyScan	scan;
-		ApikeyStr	status;
-
-		if (!fetch_row(&scan, APIKEY_TABLE_TENANT, APIKEY_INDEX_TENANT_PKEY, tenant_id, snapshot))
-			break;
-		names[key->ntenants] = apikey_scan_str(&scan, Anum_tenant_name);
-		status = apikey_scan_str(&scan, Anum_tenant_status);
-		if (status.len != 6 || memcmp(status.ptr, "active", 6) != 0)
-			key->record.tenant_suspended = true;
-		key->tenants[key->ntenants++] = tenant_id;
-		tenant_id = apikey_scan_int64(&scan, Anum_tenant_parent_id, 0);
-		apikey_scan_end(&scan);
-	}
-	if (tenant_id != 0)
-	{
-		/* no end in sight, or an ancestor is missing: nobody vouches for it */
-		key->record.tenant_suspended = true;
-	}
-	initStringInfo(&path);
-	for (int i = key->ntenants - 1; i >= 0; i--)
-	{
-		appendBinaryStringInfo(&path, names[i].ptr, names[i].len);
-		if (i > 0)
-			appendStringInfoChar(&path, '/');
-	}
-	key->tenant_path = path.data;
+	for (int i = 0; i < count; i++)
+		if (apikey_str_equal(items[i], scope))
+			return true;
+	return false;
 }
 
-/* Whether the block list of any tenant of the chain, or of all, covers ip. */
-static bool
-ip_is_blocked(const ApikeyNet *ip, const ApikeyKey *key, TimestampTz now, Snapshot snapshot)
+/* Each scope of held cut by each of bounds. */
+static ApikeyStrList
+cut_list(ApikeyStrList held, ApikeyStrList bounds)
 {
-	ApikeyScan	scan;
-	ScanKeyData skey;
-	inet	   *probe;
-	bool		blocked = false;
+	int			room = 16;
+	int			count = 0;
+	ApikeyStr  *items = palloc(sizeof(ApikeyStr) * room);
 
-	if (ip->family == 0)
-		return false;
-	probe = palloc0(sizeof(inet));
-	ip_family(probe) = ip->family == 4 ? PGSQL_AF_INET : PGSQL_AF_INET6;
-	ip_bits(probe) = ip->bits;
-	memcpy(ip_addr(probe), ip->addr, ip->family == 4 ? 4 : 16);
-	SET_INET_VARSIZE(probe);
+	for (int i = 0; i < held.count; i++)
+		for (int j = 0; j < bounds.count; j++)
+		{
+			ApikeyStr	cut = apikey_scope_cut(held.items[i], bounds.items[j]);
 
-	ScanKeyInit(&skey, 1, INET_OVERLAPS_STRATEGY, F_NETWORK_OVERLAP, InetPGetDatum(probe));
-	apikey_scan_begin(&scan, APIKEY_TABLE_IP_BLOCK, APIKEY_INDEX_IP_BLOCK_NETWORK,
-					  snapshot, 1, &skey, ForwardScanDirection);
-	while (!blocked && apikey_scan_next(&scan))
+			if (cut.ptr == NULL || list_holds(items, count, cut))
+				continue;
+			if (count == room)
+			{
+				room *= 2;
+				items = repalloc_huge(items, sizeof(ApikeyStr) * room);
+			}
+			items[count++] = cut;
+		}
+	return (ApikeyStrList) {items, count};
+}
+
+/*
+ * What the key may do at most: scopes of key and roles, cut by the policy's
+ * max_scopes and by every ancestor; duplicates removed.
+ */
+static ArrayType *
+effective_scopes(const ApikeyRecord *record)
+{
+	static const ApikeyStr everything = {"*", 1};
+	ApikeyStrList scopes = {&everything, 1};
+	Datum	   *elements;
+
+	for (int i = 0; i < record->nlinks; i++)
 	{
-		int64		tenant_id = apikey_scan_int64(&scan, Anum_ip_block_tenant_id, 0);
-		TimestampTz until = scan_time(&scan, Anum_ip_block_expires_at);
+		const ApikeyLink *link = &record->links[i];
 
-		if (until != APIKEY_NO_TIME && until <= now)
-			continue;
-		blocked = tenant_id == 0;
-		for (int i = 0; !blocked && i < key->ntenants; i++)
-			blocked = key->tenants[i] == tenant_id;
+		scopes = cut_list(scopes, link->scopes);
+		if (link->policy != NULL && link->policy->has_max_scopes)
+			scopes = cut_list(scopes, link->policy->max_scopes);
 	}
-	apikey_scan_end(&scan);
-	return blocked;
+	elements = palloc(sizeof(Datum) * Max(scopes.count, 1));
+	for (int i = 0; i < scopes.count; i++)
+		elements[i] = PointerGetDatum(cstring_to_text_with_len(scopes.items[i].ptr,
+															   scopes.items[i].len));
+	return construct_array(elements, scopes.count, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
 bool
-apikey_keystore_load(const ApikeySecret *secret, TimestampTz now,
-					 const ApikeyNet *ip, Snapshot snapshot, ApikeyKey *key)
+apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading, ApikeyKey *key)
 {
-	ApikeyScan	scan;
 	ApikeyRecord *record = &key->record;
+	const ApikeyEnvironment *environment;
 
 	memset(key, 0, sizeof(*key));
+	key->complete = true;
+	key->span = (ApikeySpan) {DT_NOBEGIN, DT_NOEND};
 	record->secret_id = secret->secret_id;
 	record->key_id = secret->key_id;
 	record->secret_expires_at = secret->expires_at;
 	record->secret_revoked_at = secret->revoked_at;
-	if (!load_chain(secret->key_id, now, snapshot, key))
+	if (!load_chain(secret->key_id, reading, key))
 		return false;
-	load_tenants(key, snapshot);
-	if (fetch_row(&scan, APIKEY_TABLE_ENVIRONMENT, APIKEY_INDEX_ENVIRONMENT_PKEY,
-				  record->environment_id, snapshot))
+	key->tenant = apikey_rulecache_tenant(record->tenant_id, reading);
+	record->tenant_suspended = key->tenant->suspended;
+	environment = apikey_rulecache_environment(record->environment_id, reading);
+	if (environment != NULL)
 	{
-		record->environment = apikey_scan_str(&scan, Anum_environment_name);
-		apikey_scan_end(&scan);
+		key->environment = environment->name;
+		record->environment = (ApikeyStr) {VARDATA(environment->name),
+			VARSIZE(environment->name) - VARHDRSZ};
 	}
-	record->ip_blocked = ip_is_blocked(ip, key, now, snapshot);
+	key->scopes = effective_scopes(record);
+	key->complete &= !record->chain_broken && key->tenant->kept &&
+		environment != NULL && environment->kept;
 	return true;
 }
 
 bool
-apikey_keystore_identify(int64 key_id, Snapshot snapshot, int64 *tenant_id,
+apikey_keystore_identify(int64 key_id, ApikeyReading *reading, int64 *tenant_id,
 						 int64 *environment_id)
 {
 	ApikeyScan	scan;
 
-	if (!fetch_row(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id, snapshot))
+	if (!fetch_row(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id,
+				   reading->snapshot))
 		return false;
 	*tenant_id = apikey_scan_int64(&scan, Anum_api_key_tenant_id, 0);
 	*environment_id = apikey_scan_int64(&scan, Anum_api_key_environment_id, 0);

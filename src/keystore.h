@@ -2,19 +2,20 @@
  * keystore.h
  *		From a digest to everything that is decided on.
  *
- * Layer 3.  Reads only, by index, under one snapshot of the caller; never
- * waits for a row lock.
+ * Layer 3.  Reads only, by index, under one snapshot; never waits for a row
+ * lock.  keycache.c keeps what is read here.
  */
 #ifndef APIKEY_KEYSTORE_H
 #define APIKEY_KEYSTORE_H
 
 #include "postgres.h"
-#include "utils/snapshot.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 
+#include "changes.h"
 #include "crypto.h"
 #include "decide.h"
-#include "membership.h"
+#include "rulecache.h"
 
 /* The secret that a digest belongs to. */
 typedef struct ApikeySecret
@@ -29,15 +30,25 @@ typedef struct ApikeySecret
 typedef struct ApikeyKey
 {
 	ApikeyRecord record;
-	int64		tenants[APIKEY_TENANT_DEPTH];	/* its tenant, then ancestors */
-	int			ntenants;		/* 0: the chain is broken */
-	const char *tenant_path;
-	ApikeyStr	owner;
-	ApikeyStr	name;
-	ApikeyStr	metadata;		/* the jsonb datum's bytes (whole varlena) */
-	bool		has_metadata;
-	ApikeyLimit *limits;		/* all that apply; limits.c charges them */
+	ApikeyTenant *tenant;
+
+	/* columns of the verdict as they are, NULL: SQL NULL */
+	text	   *environment;
+	text	   *owner;
+	text	   *name;
+	ArrayType  *scopes;
+	struct varlena *metadata;
+
 	int			nlimits;		/* > APIKEY_LIMITS_MAX: too many to decide */
+	ApikeyLimit *limits;		/* all that apply; limits.c charges them, and
+								 * writes into them from call to call */
+
+	/* how long it may be kept, besides what changes.h tells */
+	bool		complete;		/* no row was missing, and all that it shares
+								 * with others is kept */
+	ApikeySpan	span;			/* of its policies' versions */
+	const pg_tz *calendar;		/* the session's time zone, if a grace was
+								 * added in it */
 } ApikeyKey;
 
 /*
@@ -45,20 +56,19 @@ typedef struct ApikeyKey
  * Returns false when there is no such secret.
  */
 extern bool apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
-								 int32 keyring_id, Snapshot snapshot,
+								 int32 keyring_id, ApikeyReading *reading,
 								 ApikeySecret *secret);
 
 /*
- * apikey_keystore_load fills key for a secret, everything allocated in the
- * current memory context.  ip (family 0: none) is looked up in the block list.
- * Returns false when the key has vanished (a row of it was deleted by hand).
+ * apikey_keystore_load fills key for a secret, everything but what is shared
+ * allocated in the current memory context.  Returns false when the key has
+ * vanished (a row of it was deleted by hand).
  */
-extern bool apikey_keystore_load(const ApikeySecret *secret, TimestampTz now,
-								 const ApikeyNet *ip, Snapshot snapshot,
+extern bool apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading,
 								 ApikeyKey *key);
 
 /* Tenant and environment of a key id, for log_usage(). */
-extern bool apikey_keystore_identify(int64 key_id, Snapshot snapshot,
+extern bool apikey_keystore_identify(int64 key_id, ApikeyReading *reading,
 									 int64 *tenant_id, int64 *environment_id);
 
 #endif							/* APIKEY_KEYSTORE_H */

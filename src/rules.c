@@ -46,7 +46,7 @@ apikey_rules_nets(ApikeyScan *scan, int attnum)
 	int			used = 0;
 
 	if (isnull)
-		return (ApikeyNetList) {NULL, 0};
+		return (ApikeyNetList) {NULL, 0, true};
 	array = DatumGetArrayTypeP(value);
 	deconstruct_array(array, CIDROID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	items = palloc(sizeof(ApikeyNet) * Max(count, 1));
@@ -58,7 +58,7 @@ apikey_rules_nets(ApikeyScan *scan, int attnum)
 		else
 			items[used++] = apikey_net_from_datum(elements[i]);
 	}
-	return (ApikeyNetList) {items, used};
+	return (ApikeyNetList) {items, apikey_net_compile(items, used), true};
 }
 
 static ApikeyWindowList
@@ -89,15 +89,15 @@ scan_window_list(ApikeyScan *scan, int attnum)
 }
 
 /*
- * The first row a scan of the versions of a policy finds.  key[0] is free for
- * the policy.
+ * The first row that a scan of the versions of a policy finds.  key[0] is free
+ * for the policy.  *effective is the instant from which it is in force.
  */
-static ApikeyPolicy *
+static ApikeyRules *
 load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
-			 Snapshot snapshot, Interval *grace)
+			 Snapshot snapshot, TimestampTz *effective)
 {
 	ApikeyScan	scan;
-	ApikeyPolicy *policy = NULL;
+	ApikeyRules *rules = NULL;
 
 	apikey_key_int64(&keys[0], 1, policy_id);
 	apikey_scan_begin(&scan, APIKEY_TABLE_POLICY_VERSION,
@@ -107,8 +107,10 @@ load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
 	{
 		bool		isnull;
 		Datum		value;
+		ApikeyPolicy *policy;
 
-		policy = palloc0(sizeof(ApikeyPolicy));
+		rules = palloc0(sizeof(ApikeyRules));
+		policy = &rules->policy;
 		policy->policy_id = policy_id;
 		policy->version = DatumGetInt32(apikey_scan_get(&scan, Anum_policy_version_version, &isnull));
 		policy->allowed_nets = apikey_rules_nets(&scan, Anum_policy_version_allowed_cidrs);
@@ -124,10 +126,35 @@ load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
 		policy->priority = DatumGetInt32(apikey_scan_get(&scan, Anum_policy_version_priority, &isnull));
 		value = apikey_scan_get(&scan, Anum_policy_version_grace, &isnull);
 		if (!isnull)
-			*grace = *DatumGetIntervalP(value);
+			rules->grace = *DatumGetIntervalP(value);
+		*effective = DatumGetTimestampTz(apikey_scan_get(&scan, Anum_policy_version_effective_at, &isnull));
 	}
 	apikey_scan_end(&scan);
-	return policy;
+	return rules;
+}
+
+/* The next instant after now at which another version comes into force. */
+static TimestampTz
+next_effective(int64 policy_id, TimestampTz now, Snapshot snapshot)
+{
+	ApikeyScan	scan;
+	ScanKeyData keys[2];
+	TimestampTz next = DT_NOEND;
+
+	apikey_key_int64(&keys[0], 1, policy_id);
+	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_TIMESTAMPTZ_GT,
+				TimestampTzGetDatum(now));
+	apikey_scan_begin(&scan, APIKEY_TABLE_POLICY_VERSION,
+					  APIKEY_INDEX_POLICY_VERSION_EFFECTIVE, snapshot, 2, keys,
+					  ForwardScanDirection);
+	if (apikey_scan_next(&scan))
+	{
+		bool		isnull;
+
+		next = DatumGetTimestampTz(apikey_scan_get(&scan, Anum_policy_version_effective_at, &isnull));
+	}
+	apikey_scan_end(&scan);
+	return next;
 }
 
 /*
@@ -135,16 +162,27 @@ load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
  * effective.  If none is yet (the clock went back), the first one: rules that
  * came later are better than none.  NULL only if the policy has no version.
  */
-ApikeyPolicy *
-apikey_rules_load_policy(int64 policy_id, TimestampTz now, Snapshot snapshot, Interval *grace)
+ApikeyRules *
+apikey_rules_load_policy(int64 policy_id, TimestampTz now, Snapshot snapshot)
 {
 	ScanKeyData keys[2];
-	ApikeyPolicy *policy;
+	ApikeyRules *rules;
+	TimestampTz effective;
 
 	ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
 				TimestampTzGetDatum(now));
-	policy = load_version(policy_id, 2, keys, BackwardScanDirection, snapshot, grace);
-	if (policy == NULL)
-		policy = load_version(policy_id, 1, keys, ForwardScanDirection, snapshot, grace);
-	return policy;
+	rules = load_version(policy_id, 2, keys, BackwardScanDirection, snapshot, &effective);
+	if (rules != NULL)
+	{
+		rules->span.from = effective;
+		rules->span.until = next_effective(policy_id, now, snapshot);
+		return rules;
+	}
+	rules = load_version(policy_id, 1, keys, ForwardScanDirection, snapshot, &effective);
+	if (rules != NULL)
+	{
+		rules->span.from = DT_NOBEGIN;
+		rules->span.until = effective;
+	}
+	return rules;
 }

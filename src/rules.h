@@ -20,11 +20,34 @@ extern ApikeyNet apikey_net_from_datum(Datum inet_datum);
 /* a cidr[] column of the current row */
 extern ApikeyNetList apikey_rules_nets(ApikeyScan *scan, int attnum);
 
+/* A time, its end not included. */
+typedef struct ApikeySpan
+{
+	TimestampTz from;			/* DT_NOBEGIN: no start */
+	TimestampTz until;			/* DT_NOEND: no end */
+} ApikeySpan;
+
+/* A version of a policy. */
+typedef struct ApikeyRules
+{
+	ApikeyPolicy policy;
+	Interval	grace;
+	ApikeySpan	span;			/* when this version is the one in force */
+	bool		kept;			/* in the memory of rulecache.c */
+	struct ApikeyRules *next;	/* another version of the same policy there */
+} ApikeyRules;
+
+static inline bool
+apikey_span_holds(ApikeySpan span, TimestampTz now)
+{
+	return span.from <= now && (now < span.until || span.until == DT_NOEND);
+}
+
 /*
- * apikey_rules_load_policy returns the version of a policy in force at now, and its grace;
+ * apikey_rules_load_policy returns the version of a policy in force at now;
  * NULL when the policy has no version at all.
  */
-extern ApikeyPolicy *apikey_rules_load_policy(int64 policy_id, TimestampTz now,
-											  Snapshot snapshot, Interval *grace);
+extern ApikeyRules *apikey_rules_load_policy(int64 policy_id, TimestampTz now,
+											 Snapshot snapshot);
 
 #endif							/* APIKEY_RULES_H */

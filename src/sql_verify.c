@@ -17,10 +17,10 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "catalog.h"
+#include "changes.h"
 #include "clock.h"
 #include "rules.h"
 #include "shmem.h"
@@ -167,24 +167,6 @@ collect_call(FunctionCallInfo fcinfo, ApikeyCall *call)
 }
 
 static Datum
-str_datum(ApikeyStr text)
-{
-	return PointerGetDatum(cstring_to_text_with_len(text.ptr, text.len));
-}
-
-static Datum
-scopes_datum(const ApikeyRecord *record)
-{
-	ApikeyStrList scopes = apikey_effective_scopes(record);
-	Datum	   *elements = palloc(sizeof(Datum) * Max(scopes.count, 1));
-
-	for (int i = 0; i < scopes.count; i++)
-		elements[i] = str_datum(scopes.items[i]);
-	return PointerGetDatum(construct_array(elements, scopes.count, TEXTOID, -1,
-										   false, TYPALIGN_INT));
-}
-
-static Datum
 warnings_datum(unsigned warnings)
 {
 	Datum		elements[APIKEY_NWARNINGS];
@@ -202,27 +184,27 @@ static void
 fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
 {
 	const ApikeyVerdict *verdict = &answer->verdict;
-	const ApikeyKey *key = &answer->key;
+	const ApikeyKey *key = answer->key;
 
 	memset(nulls, true, sizeof(bool) * VERDICT_NATTS);
 #define SET(n, datum) (values[n] = (datum), nulls[n] = false)
 	SET(0, BoolGetDatum(verdict->code == APIKEY_VALID));
 	SET(1, CStringGetTextDatum(apikey_code_name(verdict->code)));
 	SET(2, Int32GetDatum(apikey_code_http_status(verdict->code)));
-	if (answer->found)
+	if (key != NULL)
 	{
 		SET(3, Int64GetDatum(key->record.key_id));
 		SET(4, Int64GetDatum(key->record.secret_id));
-		SET(5, CStringGetTextDatum(key->tenant_path));
-		if (key->record.environment.ptr != NULL)
-			SET(6, str_datum(key->record.environment));
-		if (key->owner.ptr != NULL)
-			SET(7, str_datum(key->owner));
-		if (key->name.ptr != NULL)
-			SET(8, str_datum(key->name));
-		SET(9, scopes_datum(&key->record));
-		if (key->has_metadata)
-			SET(10, PointerGetDatum(key->metadata.ptr));
+		SET(5, PointerGetDatum(key->tenant->path));
+		if (key->environment != NULL)
+			SET(6, PointerGetDatum(key->environment));
+		if (key->owner != NULL)
+			SET(7, PointerGetDatum(key->owner));
+		if (key->name != NULL)
+			SET(8, PointerGetDatum(key->name));
+		SET(9, PointerGetDatum(key->scopes));
+		if (key->metadata != NULL)
+			SET(10, PointerGetDatum(key->metadata));
 		if (verdict->expires_at != APIKEY_NO_TIME)
 			SET(11, TimestampTzGetDatum(IS_VALID_TIMESTAMP(verdict->expires_at) ||
 										verdict->expires_at == DT_NOEND ?
@@ -360,12 +342,12 @@ Datum
 apikey_sql_log_usage(PG_FUNCTION_ARGS)
 {
 	ApikeyContext context;
-	Snapshot	snapshot;
-	int64		tenants[APIKEY_TENANT_DEPTH];
+	ApikeyReading reading;
+	TimestampTz now = apikey_clock_now();
+	ApikeyTenant *tenant = NULL;
 	int64		key_id;
 	int64		tenant_id;
 	int64		environment_id;
-	bool		known;
 
 	if (IsInParallelMode())
 		ereport(ERROR,
@@ -394,13 +376,12 @@ apikey_sql_log_usage(PG_FUNCTION_ARGS)
 	key_id = PG_GETARG_INT64(LOG_KEY_ID);
 
 	apikey_workers_needed();
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	known = apikey_keystore_identify(key_id, snapshot, &tenant_id, &environment_id) &&
-		apikey_role_may(GetUserId(), APIKEY_CLASS_VERIFY, tenants,
-						apikey_tenant_chain(tenant_id, tenants, snapshot), snapshot);
-	UnregisterSnapshot(snapshot);
-	if (known)
-		apikey_record(&context, apikey_clock_now(), APIKEY_LOGGED, tenant_id,
-					  key_id, 0, environment_id);
-	PG_RETURN_BOOL(known);
+	apikey_reading_begin(&reading, now);
+	if (apikey_keystore_identify(key_id, &reading, &tenant_id, &environment_id))
+		tenant = apikey_rulecache_tenant(tenant_id, &reading);
+	apikey_reading_end(&reading);
+	if (tenant == NULL || !apikey_rulecache_may_verify(tenant, GetUserId()))
+		PG_RETURN_BOOL(false);
+	apikey_record(&context, now, APIKEY_LOGGED, tenant_id, key_id, 0, environment_id);
+	PG_RETURN_BOOL(true);
 }

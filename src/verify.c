@@ -2,10 +2,8 @@
  * verify.c
  *		The pipeline: parse -> digest -> look-up -> decide -> record.
  *
- * Layer 4.  The invariant behind "commit is revoked": every read of one
- * verification uses a snapshot taken after the verification started
- * (GetLatestSnapshot, whatever the isolation level of the caller), so whatever
- * was committed before it started is seen.  No row lock is taken and nothing
+ * Layer 4.  "Commit is revoked" rests on keycache.c: the key is as of now,
+ * whatever the isolation level of the caller.  No row lock is taken and nothing
  * is written; the usage event goes to the ring in shared memory, where the
  * caller's rollback cannot reach it.
  */
@@ -13,13 +11,11 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/snapmgr.h"
 
 #include "clock.h"
 #include "guard.h"
 #include "guc.h"
 #include "key_format.h"
-#include "keyring.h"
 #include "limits.h"
 #include "shmem.h"
 #include "slot.h"
@@ -46,40 +42,18 @@ local_time(const void *tz, int64_t at, int *dow, int *minute)
 	return true;
 }
 
-/* Find the secret of a well-formed text under any active data key. */
-static bool
-find_secret(ApikeyStr text, Snapshot snapshot, ApikeySecret *secret)
-{
-	int			count;
-	ApikeyDataKey *keys = apikey_keyring_load(snapshot, &count);
-
-	for (int i = 0; i < count; i++)
-	{
-		unsigned char digest[APIKEY_DIGEST_LEN];
-
-		apikey_digest(keys[i].key, text.ptr, (size_t) text.len, digest);
-		if (apikey_keystore_find(digest, keys[i].keyring_id, snapshot, secret))
-			return true;
-	}
-	return false;
-}
-
 /* Check 2: found, of the tenant asked for, and the caller may verify for it. */
-static bool
-find_key(const ApikeyCall *call, TimestampTz now, Snapshot snapshot, ApikeyKey *key)
+static ApikeyKey *
+find_key(const ApikeyCall *call, TimestampTz now)
 {
-	ApikeySecret secret;
+	ApikeyKey  *key = apikey_keycache_find(call->key, now);
 
-	if (!find_secret(call->key, snapshot, &secret))
-		return false;
-	if (!apikey_keystore_load(&secret, now, &call->context.ip, snapshot, key))
-		return false;
+	if (key == NULL)
+		return NULL;
 	if (call->tenant.ptr != NULL &&
-		!((int) strlen(key->tenant_path) == call->tenant.len &&
-		  memcmp(key->tenant_path, call->tenant.ptr, call->tenant.len) == 0))
-		return false;
-	return apikey_role_may(GetUserId(), APIKEY_CLASS_VERIFY, key->tenants,
-						   key->ntenants, snapshot);
+		!apikey_str_equal(key->tenant->path_str, call->tenant))
+		return NULL;
+	return apikey_rulecache_may_verify(key->tenant, GetUserId()) ? key : NULL;
 }
 
 static void
@@ -93,12 +67,36 @@ deny(ApikeyVerdict *verdict, ApikeyCode code, const char *detail)
 	strlcpy(verdict->detail, detail, sizeof(verdict->detail));
 }
 
+/* Checks 4 to 13. */
+static void
+judge(const ApikeyCall *call, ApikeyKey *key, TimestampTz now, ApikeyVerdict *verdict)
+{
+	ApikeyRequest request;
+
+	request.now = now;
+	request.scopes = call->context.scopes;
+	request.ip = call->context.ip;
+	request.ip_blocked = apikey_rulecache_ip_blocked(key->tenant, &request.ip, now);
+	request.method = call->context.method;
+	request.endpoint = call->context.endpoint;
+	request.environment = call->environment;
+	request.expires_soon = (int64) apikey_expires_soon * USECS_PER_SEC;
+	request.local_time = local_time;
+	apikey_decide(&key->record, &request, verdict);
+	if (verdict->code != APIKEY_VALID || key->nlimits == 0)
+		return;
+	if (key->nlimits > APIKEY_LIMITS_MAX)
+		deny(verdict, APIKEY_UNAVAILABLE, "more limits apply to the key than can be charged at once");
+	else
+		apikey_limits_apply(key->limits, key->nlimits, call->context.units, now, verdict);
+}
+
 void
 apikey_verify(const ApikeyCall *call, ApikeyAnswer *answer)
 {
 	TimestampTz now = apikey_clock_now();
 	ApikeyKeyParts parts;
-	ApikeyRecord *record = &answer->key.record;
+	ApikeyKey  *key = NULL;
 	bool		silent = false;
 
 	if (IsInParallelMode())
@@ -108,38 +106,19 @@ apikey_verify(const ApikeyCall *call, ApikeyAnswer *answer)
 	apikey_require_shmem();
 	apikey_workers_needed();
 
-	answer->found = false;
 	if (call->key.ptr == NULL ||
 		!apikey_key_parse(call->key.ptr, (size_t) call->key.len, &parts))
 		deny(&answer->verdict, APIKEY_MALFORMED, "text is not an API key or its checksum does not fit");
 	else
 	{
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-
-		answer->found = find_key(call, now, snapshot, &answer->key);
-		UnregisterSnapshot(snapshot);
-		if (!answer->found)
+		key = find_key(call, now);
+		if (key == NULL)
 			deny(&answer->verdict, APIKEY_NOT_FOUND, "no such API key");
 	}
+	answer->key = key;
 
-	if (answer->found)
-	{
-		ApikeyRequest request;
-
-		memset(&request, 0, sizeof(request));
-		request.now = now;
-		request.scopes = call->context.scopes;
-		request.ip = call->context.ip;
-		request.method = call->context.method;
-		request.endpoint = call->context.endpoint;
-		request.environment = call->environment;
-		request.expires_soon = (int64) apikey_expires_soon * USECS_PER_SEC;
-		request.local_time = local_time;
-		apikey_decide(record, &request, &answer->verdict);
-		if (answer->verdict.code == APIKEY_VALID && answer->key.nlimits > 0)
-			apikey_limits_apply(answer->key.limits, answer->key.nlimits,
-								call->context.units, now, &answer->verdict);
-	}
+	if (key != NULL)
+		judge(call, key, now, &answer->verdict);
 	else
 	{
 		/* check 3: only what found no key is ever blocked */
@@ -152,59 +131,8 @@ apikey_verify(const ApikeyCall *call, ApikeyAnswer *answer)
 
 	if (!silent && (call->record || answer->verdict.code != APIKEY_VALID))
 		apikey_record(&call->context, now, answer->verdict.code,
-					  answer->found ? record->tenant_id : 0,
-					  answer->found ? record->key_id : 0,
-					  answer->found ? record->secret_id : 0,
-					  answer->found ? record->environment_id : 0);
-}
-
-static bool
-list_holds(const ApikeyStr *items, int count, ApikeyStr scope)
-{
-	for (int i = 0; i < count; i++)
-		if (apikey_str_equal(items[i], scope))
-			return true;
-	return false;
-}
-
-/* Each scope of held cut by each of bounds. */
-static ApikeyStrList
-cut_list(ApikeyStrList held, ApikeyStrList bounds)
-{
-	int			room = 16;
-	int			count = 0;
-	ApikeyStr  *items = palloc(sizeof(ApikeyStr) * room);
-
-	for (int i = 0; i < held.count; i++)
-		for (int j = 0; j < bounds.count; j++)
-		{
-			ApikeyStr	cut = apikey_scope_cut(held.items[i], bounds.items[j]);
-
-			if (cut.ptr == NULL || list_holds(items, count, cut))
-				continue;
-			if (count == room)
-			{
-				room *= 2;
-				items = repalloc_huge(items, sizeof(ApikeyStr) * room);
-			}
-			items[count++] = cut;
-		}
-	return (ApikeyStrList) {items, count};
-}
-
-ApikeyStrList
-apikey_effective_scopes(const ApikeyRecord *record)
-{
-	static const ApikeyStr everything = {"*", 1};
-	ApikeyStrList scopes = {&everything, 1};
-
-	for (int i = 0; i < record->nlinks; i++)
-	{
-		const ApikeyLink *link = &record->links[i];
-
-		scopes = cut_list(scopes, link->scopes);
-		if (link->policy != NULL && link->policy->has_max_scopes)
-			scopes = cut_list(scopes, link->policy->max_scopes);
-	}
-	return scopes;
+					  key != NULL ? key->record.tenant_id : 0,
+					  key != NULL ? key->record.key_id : 0,
+					  key != NULL ? key->record.secret_id : 0,
+					  key != NULL ? key->record.environment_id : 0);
 }

@@ -10,7 +10,7 @@
 #include "postgres.h"
 
 #include "decide.h"
-#include "keystore.h"
+#include "keycache.h"
 #include "record.h"
 
 typedef struct ApikeyCall
@@ -25,22 +25,15 @@ typedef struct ApikeyCall
 typedef struct ApikeyAnswer
 {
 	ApikeyVerdict verdict;
-	bool		found;			/* key is filled: the caller may know of it */
-	ApikeyKey	key;
+	ApikeyKey  *key;			/* NULL: none that the caller may know of */
 } ApikeyAnswer;
 
 /*
- * apikey_verify answers one call for the current role, and records it.
- * Allocates in the current memory context.  Works in read-only transactions
+ * apikey_verify answers one call for the current role, and records it.  The
+ * key is good until the next call.  Allocates in the current memory context.  Works in read-only transactions
  * and on a standby; ERROR invalid_transaction_state in parallel mode, the
  * errors of keyring.h and keystore.h, nothing else.
  */
 extern void apikey_verify(const ApikeyCall *call, ApikeyAnswer *answer);
-
-/*
- * What the key may do at most: scopes of key and roles, cut by the policy's
- * max_scopes and by every ancestor.  palloc'd, duplicates removed.
- */
-extern ApikeyStrList apikey_effective_scopes(const ApikeyRecord *record);
 
 #endif							/* APIKEY_VERIFY_H */
