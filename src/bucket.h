@@ -120,11 +120,13 @@ typedef struct ApikeyBucketTableShared
 	uint32_t	mask;			/* constant: number of chains - 1 */
 	uint32_t	used;			/* atomic: buckets [0, used) have an identity;
 								 * the rest has never been touched */
-	uint32_t	hand;			/* where the next search for an idle one starts */
+	uint32_t	hand;			/* where the next search for an idle one
+								 * starts */
 	int64_t		evictions;		/* atomic */
-	uint64_t	idled;			/* atomic: how often a bucket became idle other
-								 * than by time */
-	int64_t		floor;			/* latest instant at which a bucket was evicted */
+	uint64_t	idled;			/* atomic: how often a bucket became idle
+								 * other than by time */
+	int64_t		floor;			/* latest instant at which a bucket was
+								 * evicted */
 
 	/* what the last search that found nothing knows */
 	int64_t		full_at;		/* limiter time of the search */
@@ -147,8 +149,8 @@ typedef struct ApikeyCharge
 	int64_t		limit;			/* units per window, credits not included */
 	int64_t		window;
 	int64_t		window_end;
-	bool		certain;		/* window is right even if it is older than the
-								 * one of the bucket */
+	bool		certain;		/* window is right even if it is older than
+								 * the one of the bucket */
 
 	ApikeyBucketShared *bucket; /* in/out: hint, then the bucket */
 
@@ -164,8 +166,8 @@ typedef struct ApikeyCharge
 								 * request must be posted; else another did */
 	bool		closed;			/* with reserve: the server stops, nothing to
 								 * wait for */
-	bool		prefetch;		/* charged, but the writer should reserve more:
-								 * PENDING was set here */
+	bool		prefetch;		/* charged, but the writer should reserve
+								 * more: PENDING was set here */
 	bool		soft;			/* QUOTA: 80 % or more are used */
 
 	/* private to bucket.c */
@@ -240,7 +242,8 @@ extern void apikey_bucket_peek(ApikeyCharge *charges, int n, int64_t now);
  * bucket has left; rest is what limit and credits leave after it.  A bucket
  * that has moved on to another window only loses PENDING.
  */
-extern bool apikey_bucket_grant_quota(ApikeyBucketShared *bucket, ApikeyBucketId id,
+extern bool apikey_bucket_grant_quota(ApikeyBucketTableShared *table,
+									  ApikeyBucketShared *bucket, ApikeyBucketId id,
 									  int64_t window, int64_t limit, int64_t credits,
 									  int64_t block, int64_t rest);
 
@@ -249,11 +252,13 @@ extern bool apikey_bucket_grant_quota(ApikeyBucketShared *bucket, ApikeyBucketId
  * LOADED resumes from stored, the ceiling that was on disk (INT64_MIN: none),
  * but with no more debt than capacity: nothing can have more.
  */
-extern bool apikey_bucket_grant_rate(ApikeyBucketShared *bucket, ApikeyBucketId id,
+extern bool apikey_bucket_grant_rate(ApikeyBucketTableShared *table,
+									 ApikeyBucketShared *bucket, ApikeyBucketId id,
 									 int64_t stored, int64_t capacity, int64_t ceiling);
 
 /* apikey_bucket_refuse clears PENDING, so that others may ask. */
-extern bool apikey_bucket_refuse(ApikeyBucketShared *bucket, ApikeyBucketId id);
+extern bool apikey_bucket_refuse(ApikeyBucketTableShared *table,
+								 ApikeyBucketShared *bucket, ApikeyBucketId id);
 
 /*
  * apikey_bucket_close takes back what was granted and not given out: *left
