@@ -1,8 +1,11 @@
 -- What a careful application would write by hand: a hashed key behind a unique
 -- index, one look-up with joins, the same checks in the same order as
--- apikey.verify() for this request, one usage row in a table partitioned by
--- day with an index on key and time.  No limits, no rotation, no audit.
-CREATE SCHEMA bench;
+-- apikey.verify() for this request, two rate counters and a quota counter, one
+-- usage row in a table partitioned by day with indexes on key and tenant.  The
+-- counters of a key are one row, changed in place by one statement that takes
+-- all or nothing and says so.  They are windows and no buckets, and their row
+-- is locked until the caller commits.  No rotation, no audit.
+SET client_min_messages = warning;
 
 CREATE TABLE bench.tenant (
 	tenant_id	bigint PRIMARY KEY,
@@ -12,7 +15,10 @@ CREATE TABLE bench.tenant (
 CREATE TABLE bench.policy (
 	policy_id	bigint PRIMARY KEY,
 	allowed_cidrs cidr[] NOT NULL DEFAULT '{}',
-	denied_paths text[] NOT NULL DEFAULT '{}'
+	denied_paths text[] NOT NULL DEFAULT '{}',
+	per_second	bigint NOT NULL DEFAULT 1000000,
+	per_minute	bigint NOT NULL DEFAULT 60000000,
+	per_day		bigint NOT NULL DEFAULT 1000000000000
 );
 CREATE TABLE bench.api_key (
 	key_id		bigint PRIMARY KEY,
@@ -30,6 +36,15 @@ CREATE TABLE bench.api_key (
 	revoked_at	timestamptz,
 	suspended	boolean NOT NULL DEFAULT false
 );
+CREATE TABLE bench.counter (
+	key_id		bigint PRIMARY KEY REFERENCES bench.api_key,
+	second		timestamptz NOT NULL DEFAULT '-infinity',
+	in_second	bigint NOT NULL DEFAULT 0,
+	minute		timestamptz NOT NULL DEFAULT '-infinity',
+	in_minute	bigint NOT NULL DEFAULT 0,
+	day			timestamptz NOT NULL DEFAULT '-infinity',
+	in_day		bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
 CREATE TABLE bench.usage (
 	at			timestamptz NOT NULL DEFAULT clock_timestamp(),
 	tenant_id	bigint,
@@ -53,8 +68,12 @@ DECLARE
 	k record;
 	answer text;
 	now timestamptz := clock_timestamp();
+	this_second timestamptz := date_trunc('second', now);
+	this_minute timestamptz := date_trunc('minute', now);
+	today timestamptz := date_trunc('day', now);
 BEGIN
-	SELECT a.*, t.name AS tenant, t.suspended AS tenant_suspended, p.allowed_cidrs, p.denied_paths INTO k
+	SELECT a.*, t.name AS tenant, t.suspended AS tenant_suspended, p.allowed_cidrs, p.denied_paths,
+		p.per_second, p.per_minute, p.per_day INTO k
 	FROM bench.api_key a
 		JOIN bench.tenant t ON t.tenant_id = a.tenant_id
 		JOIN bench.policy p ON p.policy_id = a.policy_id
@@ -72,6 +91,19 @@ BEGIN
 		WHEN NOT k.scopes @> verify.required THEN 'INSUFFICIENT_SCOPE'
 		ELSE 'VALID'
 	END;
+	IF answer = 'VALID' THEN
+		UPDATE bench.counter c SET
+			second = this_second, in_second = CASE WHEN c.second = this_second THEN c.in_second ELSE 0 END + 1,
+			minute = this_minute, in_minute = CASE WHEN c.minute = this_minute THEN c.in_minute ELSE 0 END + 1,
+			day = today, in_day = CASE WHEN c.day = today THEN c.in_day ELSE 0 END + 1
+		WHERE c.key_id = k.key_id
+			AND (c.second <> this_second OR c.in_second < k.per_second)
+			AND (c.minute <> this_minute OR c.in_minute < k.per_minute)
+			AND (c.day <> today OR c.in_day < k.per_day);
+		IF NOT FOUND THEN
+			answer := 'LIMITED';
+		END IF;
+	END IF;
 	INSERT INTO bench.usage (at, tenant_id, key_id, code, method, path, ip)
 	VALUES (now, k.tenant_id, k.key_id, answer, verify.method, verify.path, verify.ip);
 	RETURN QUERY SELECT answer = 'VALID', answer, k.key_id, k.tenant, k.owner, k.name, k.scopes, k.expires_at;
@@ -84,3 +116,6 @@ INSERT INTO bench.api_key (key_id, tenant_id, policy_id, digest, owner, name, en
 	SELECT n, 1, 1, sha256(convert_to('key-' || n, 'UTF8')), 'bench', 'k-' || n, 'production',
 		'{orders:read,orders:write}', '{GET,HEAD}', '{/v1/%}', now() + interval '90 days'
 	FROM generate_series(1, :n) n;
+INSERT INTO bench.counter (key_id) SELECT key_id FROM bench.api_key;
+VACUUM ANALYZE;
+CHECKPOINT;

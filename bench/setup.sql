@@ -1,18 +1,29 @@
 -- The keys of the benchmark, and the hot ones among them by text.
+-- limits: 1 with two rate limits and a quota, so generous that nothing is
+-- denied; 0 without.
 SET client_min_messages = warning;
+CREATE SCHEMA bench;
 CREATE EXTENSION apikey CASCADE;
 SELECT apikey.create_tenant('bench');
+\if :limits
+SELECT apikey.create_policy('bench', 'standard',
+	allowed_cidrs => '{198.51.100.0/24,203.0.113.0/24}', denied_endpoints => '{"* /admin/**"}',
+	rate_limits => ARRAY[ROW('second', 1000000, '1 second', NULL, NULL),
+		ROW('minute', 60000000, '1 minute', NULL, NULL)]::apikey.rate_limit[],
+	quotas => ARRAY[ROW('day', 1000000000000, 'day', NULL, NULL)]::apikey.quota[]);
+\else
 SELECT apikey.create_policy('bench', 'standard',
 	allowed_cidrs => '{198.51.100.0/24,203.0.113.0/24}', denied_endpoints => '{"* /admin/**"}');
+\endif
 SELECT apikey.create_environment('bench', 'production', tag => 'live', default_policy => 'standard');
 SELECT apikey.create_role('bench', 'clerk', '{orders:read,orders:write}');
 SELECT apikey.ensure_partitions();
+CREATE TABLE bench.known AS
+	SELECT row_number() OVER (ORDER BY md5(key_id::text)) AS n, key, key_id
+	FROM apikey.create_keys(:n, 'bench', 'production', name => 'k', owner => 'bench',
+			roles => '{clerk}', endpoints => '{"GET,HEAD /v1/**"}', ttl => '90 days') k;
+ALTER TABLE bench.known ADD PRIMARY KEY (n);
 CREATE TABLE bench.hot AS
-	SELECT row_number() OVER () AS n, key
-	FROM (SELECT key, key_id FROM apikey.create_keys(:n, 'bench', 'production', name => 'k', owner => 'bench',
-			roles => '{clerk}', endpoints => '{"GET,HEAD /v1/**"}', ttl => '90 days') ORDER BY md5(key_id::text)) k
-	LIMIT :hot;
-ALTER TABLE bench.hot ADD plain_key text;
-UPDATE bench.hot SET plain_key = 'key-' || n;
+	SELECT n, key, key_id, 'key-' || n AS plain_key FROM bench.known WHERE n <= :hot;
 VACUUM ANALYZE;
 CHECKPOINT;

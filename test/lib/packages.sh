@@ -20,7 +20,10 @@ packages_for()
 				[ -n "${PG_CONFIG:-}" ] || echo postgresql-15 postgresql-server-dev-15
 				;;
 			tap) echo perl libipc-run-perl ;;
+			model) echo gcc libc6-dev spin ;;
 			format) echo perl pg-bsd-indent ;;
+			# the programs, without the service that redis-server would start
+			bench) echo redis-tools ;;
 			fuzz) echo clang libclang-rt-14-dev make ;;
 		esac
 	done | tr ' ' '\n' | sort -u
