@@ -25,6 +25,12 @@ extern int64 apikey_limiter_wall_offset(void);
 extern bool apikey_limiter_resolve(ApikeyCharge *charge);
 extern bool apikey_limiter_find(ApikeyCharge *charge);
 
+/*
+ * apikey_limiter_full counts and logs, at most once a minute, that the table
+ * is full; resolve does it itself.
+ */
+extern void apikey_limiter_full(void);
+
 /* All or nothing, in limiter time now (bucket.h); counts what it denies. */
 extern ApikeyChargeOutcome apikey_limiter_charge(ApikeyCharge *charges, int n,
 												 int64 units, int64 now);
@@ -72,7 +78,6 @@ extern void apikey_limiter_reset(ApikeyBucketId id);
 /* Counters for stat_limits: what limits.c has to tell. */
 extern void apikey_limiter_count_reservation(void);
 extern void apikey_limiter_count_unavailable(void);
-extern void apikey_limiter_count_full(void);
 
 /* Counters for stat_limits. */
 typedef struct ApikeyLimiterStats
