@@ -40,6 +40,21 @@ apikey_equal(const void *a, const void *b, size_t len)
 }
 
 void
+apikey_tag128(const void *text, size_t len, unsigned char tag[APIKEY_TAG128_LEN])
+{
+	/* made at the first use, so never before a fork */
+	static unsigned char process_key[crypto_shorthash_siphashx24_KEYBYTES];
+	static bool made = false;
+
+	if (!made)
+	{
+		randombytes_buf(process_key, sizeof(process_key));
+		made = true;
+	}
+	crypto_shorthash_siphashx24(tag, text, len, process_key);
+}
+
+void
 apikey_digest(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
 			  const void *text, size_t len, unsigned char digest[APIKEY_DIGEST_LEN])
 {

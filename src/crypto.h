@@ -31,6 +31,15 @@ extern void apikey_wipe(void *buf, size_t len);
 /* whether two buffers are equal, in time that depends on len alone */
 extern bool apikey_equal(const void *a, const void *b, size_t len);
 
+/*
+ * SipHash-2-4 with 128 bits, under a random key that only this process has:
+ * finds a text again that it has seen.  Who does not know the key makes two
+ * texts meet with a chance of 2^-128 for each try.
+ */
+#define APIKEY_TAG128_LEN		16
+extern void apikey_tag128(const void *text, size_t len,
+						  unsigned char tag[APIKEY_TAG128_LEN]);
+
 /* Keyed BLAKE2b-256 of a key text. */
 extern void apikey_digest(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
 						  const void *text, size_t len,

@@ -76,6 +76,31 @@ is_dot_segment(const char *text, int len)
 	return (dots == 1 || dots == 2) && (dots == len || text[dots] == ';');
 }
 
+/* decode_path() for a path without any escape: most have none. */
+static int
+copy_path(const char *text, int len, char *out)
+{
+	int			segment = 1;	/* start of the current segment */
+
+	for (int i = 1; i < len; i++)
+	{
+		char		c = text[i];
+
+		if (c == '/')
+		{
+			if (i == segment || is_dot_segment(text + segment, i - segment))
+				return -1;
+			segment = i + 1;
+		}
+		else if (is_control((unsigned char) c) || c == '\\')
+			return -1;
+	}
+	if (is_dot_segment(text + segment, len - segment))
+		return -1;
+	memcpy(out, text, (size_t) len);
+	return len;
+}
+
 /*
  * Decode a path that has no query any more into out, which takes
  * APIKEY_PATH_MAX bytes; returns the length, or -1 when it is unclean.
@@ -89,6 +114,8 @@ decode_path(const char *text, int len, char *out)
 
 	if (len < 1 || len > APIKEY_PATH_MAX || text[0] != '/')
 		return -1;
+	if (memchr(text, '%', (size_t) len) == NULL)
+		return copy_path(text, len, out);
 	while (pos < len)
 	{
 		int			before = pos;
@@ -124,13 +151,16 @@ decode_path(const char *text, int len, char *out)
 int
 apikey_path_length(ApikeyStr path)
 {
-	int			len = 0;
+	const char *end;
+	int			len = path.len;
 
-	if (path.ptr == NULL)
+	if (path.ptr == NULL || len < 1)
 		return 0;
-	while (len < path.len && path.ptr[len] != '?' && path.ptr[len] != '#')
-		len++;
-	return len;
+	end = memchr(path.ptr, '?', (size_t) len);
+	if (end != NULL)
+		len = (int) (end - path.ptr);
+	end = memchr(path.ptr, '#', (size_t) len);
+	return end != NULL ? (int) (end - path.ptr) : len;
 }
 
 void
@@ -284,6 +314,13 @@ glob_matches(const char *glob, int glob_len, const char *path, int path_len)
 	int			star_g = -1;	/* the glob behind the remembered star, or -1 */
 	int			star_p = 0;		/* the path behind what that star has taken */
 
+	/* up to the first star or escape, byte by byte */
+	while (p < path_len && g < glob_len && glob[g] == path[p] &&
+		   glob[g] != '*' && glob[g] != '%')
+	{
+		g++;
+		p++;
+	}
 	while (p < path_len)
 	{
 		if (g < glob_len && glob[g] == '*')

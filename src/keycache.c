@@ -1,8 +1,12 @@
 /*
  * keycache.c
- *		Keys of a session, compiled, by digest.
+ *		Keys of a session, compiled, by their text.
  *
  * Layer 3.
+ *
+ * A text that was found is found again by a hash of 128 bits under a key that
+ * only this process has: no need to check its form or to make its digest once
+ * more.  The text itself is kept nowhere.
  *
  * What makes a kept key good is the invariant of changes.h: its stamp was
  * taken before the snapshot that it was read from, and it is used only while
@@ -28,6 +32,7 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "key_format.h"
 #include "keycache.h"
 #include "pack.h"
 
@@ -38,13 +43,18 @@
 /* one key may take this part of a generation at most */
 #define LARGEST_PART	8
 
+/* What a text is found by. */
+typedef struct Tag
+{
+	uint64		half[APIKEY_TAG128_LEN / sizeof(uint64)];
+} Tag;
+
 typedef struct Entry
 {
 	struct Entry *next;
 	uint64		stamp;
-	int32		keyring_id;
+	Tag			tag;
 	uint8		changes[APIKEY_LINKS_MAX];	/* change relations of the chain */
-	unsigned char digest[APIKEY_DIGEST_LEN];
 	ApikeyKey	key;
 } Entry;
 
@@ -127,23 +137,28 @@ tidy(uint64 stamp)
 	reset(stamp);
 }
 
-static inline Entry **
-chain_of(const Generation *generation, const unsigned char *digest)
+static inline Tag
+tag_of(ApikeyStr text)
 {
-	uint32		hash;
+	Tag			tag;
 
-	/* a keyed hash is as good as random, whoever chose the text */
-	memcpy(&hash, digest, sizeof(hash));
-	return &generation->heads[hash & (generation->nheads - 1)];
+	apikey_tag128(text.ptr, (size_t) text.len, (unsigned char *) &tag);
+	return tag;
 }
 
-/* The place in a generation where the entry of a digest hangs, or NULL. */
-static Entry **
-find_in(const Generation *generation, int32 keyring_id, const unsigned char *digest)
+static inline Entry **
+chain_of(const Generation *generation, Tag tag)
 {
-	for (Entry **at = chain_of(generation, digest); *at != NULL; at = &(*at)->next)
-		if ((*at)->keyring_id == keyring_id &&
-			apikey_equal((*at)->digest, digest, APIKEY_DIGEST_LEN))
+	/* a keyed hash is as good as random, whoever chose the text */
+	return &generation->heads[tag.half[0] & (generation->nheads - 1)];
+}
+
+/* The place in a generation where the entry of a text hangs, or NULL. */
+static inline Entry **
+find_in(const Generation *generation, Tag tag)
+{
+	for (Entry **at = chain_of(generation, tag); *at != NULL; at = &(*at)->next)
+		if ((((*at)->tag.half[0] ^ tag.half[0]) | ((*at)->tag.half[1] ^ tag.half[1])) == 0)
 			return at;
 	return NULL;
 }
@@ -233,7 +248,7 @@ widen(Generation *generation)
 	for (uint32 i = 0; i < old_nheads; i++)
 		for (Entry *entry = old_heads[i], *next; entry != NULL; entry = next)
 		{
-			Entry	  **head = chain_of(generation, entry->digest);
+			Entry	  **head = chain_of(generation, entry->tag);
 
 			next = entry->next;
 			entry->next = *head;
@@ -291,7 +306,7 @@ keep(const Entry *entry, bool may_drop)
 	/* nothing can fail from here on */
 	pack.used = 0;
 	kept = pack_entry(&pack, entry);
-	head = chain_of(&cache.young, kept->digest);
+	head = chain_of(&cache.young, kept->tag);
 	kept->next = *head;
 	*head = kept;
 	cache.young.count++;
@@ -300,16 +315,16 @@ keep(const Entry *entry, bool may_drop)
 
 /* A kept key that is good for a request at now, or NULL. */
 static Entry *
-look_up(int32 keyring_id, const unsigned char *digest, TimestampTz now)
+look_up(Tag tag, TimestampTz now)
 {
 	Generation *generation = &cache.young;
-	Entry	  **at = find_in(generation, keyring_id, digest);
+	Entry	  **at = find_in(generation, tag);
 	Entry	   *entry;
 
 	if (at == NULL)
 	{
 		generation = &cache.old;
-		at = find_in(generation, keyring_id, digest);
+		at = find_in(generation, tag);
 		if (at == NULL)
 			return NULL;
 	}
@@ -338,9 +353,9 @@ look_up(int32 keyring_id, const unsigned char *digest, TimestampTz now)
 
 /* Keep a key that was read; returns what is to be used from now on. */
 static ApikeyKey *
-keep_key(int32 keyring_id, const unsigned char *digest, ApikeyKey *key,
-		 const ApikeyReading *reading)
+keep_key(ApikeyStr text, ApikeyKey *key, const ApikeyReading *reading)
 {
+	Tag			tag = tag_of(text);
 	Entry		entry;
 	Entry	   *kept;
 	Entry	  **at;
@@ -350,24 +365,22 @@ keep_key(int32 keyring_id, const unsigned char *digest, ApikeyKey *key,
 		return key;
 	memset(&entry, 0, sizeof(entry));
 	entry.stamp = reading->stamp;
-	entry.keyring_id = keyring_id;
-	memcpy(entry.digest, digest, APIKEY_DIGEST_LEN);
+	entry.tag = tag;
 	for (int i = 0; i < key->record.nlinks; i++)
 		entry.changes[i] = (uint8) apikey_change_of_key(key->record.links[i].key_id);
 	entry.key = *key;
 
 	/* one that is good at other times only */
-	if ((at = find_in(&cache.young, keyring_id, digest)) != NULL)
+	if ((at = find_in(&cache.young, tag)) != NULL)
 		unlink_from(&cache.young, at);
-	if ((at = find_in(&cache.old, keyring_id, digest)) != NULL)
+	if ((at = find_in(&cache.old, tag)) != NULL)
 		unlink_from(&cache.old, at);
 	kept = keep(&entry, true);
 	return kept == NULL ? key : &kept->key;
 }
 
-/* Read a key from the tables. */
-static ApikeyKey *
-fill(ApikeyStr text, TimestampTz now)
+ApikeyKey *
+apikey_keycache_read(ApikeyStr text, TimestampTz now)
 {
 	ApikeyReading reading;
 	const ApikeyDataKey *keys;
@@ -392,7 +405,7 @@ fill(ApikeyStr text, TimestampTz now)
 			key = NULL;
 			break;
 		}
-		key = keep_key(keys[i].keyring_id, digest, key, &reading);
+		key = keep_key(text, key, &reading);
 	}
 	apikey_reading_end(&reading);
 	return key;
@@ -401,30 +414,18 @@ fill(ApikeyStr text, TimestampTz now)
 ApikeyKey *
 apikey_keycache_find(ApikeyStr text, TimestampTz now)
 {
-	const ApikeyDataKey *keys = NULL;
-	int			count = 0;
+	Entry	   *entry;
 
 	AcceptInvalidationMessages();
-	if (cache.ready && apikey_marks.all <= cache.stamp &&
-		cache.size_kb == apikey_cache_size && !apikey_changes_dirty())
-		keys = apikey_rulecache_kept_data_keys(&count);
-	if (keys != NULL)
-	{
-		for (int i = 0; i < count; i++)
-		{
-			unsigned char digest[APIKEY_DIGEST_LEN];
-			Entry	   *entry;
-
-			apikey_digest(keys[i].key, text.ptr, (size_t) text.len, digest);
-			entry = look_up(keys[i].keyring_id, digest, now);
-			if (entry != NULL)
-			{
-				counters.hits++;
-				return &entry->key;
-			}
-		}
-	}
-	return fill(text, now);
+	if (!cache.ready || apikey_marks.all > cache.stamp ||
+		cache.size_kb != apikey_cache_size || apikey_changes_dirty() ||
+		text.len > APIKEY_KEY_MAX)
+		return NULL;
+	entry = look_up(tag_of(text), now);
+	if (entry == NULL)
+		return NULL;
+	counters.hits++;
+	return &entry->key;
 }
 
 void

@@ -1,6 +1,6 @@
 /*
  * keycache.h
- *		Keys of a session, compiled, by digest.
+ *		Keys of a session, compiled, by their text.
  *
  * Layer 3.
  */
@@ -22,11 +22,14 @@ typedef struct ApikeyCacheStats
 } ApikeyCacheStats;
 
 /*
- * apikey_keycache_find returns the key of a well-formed text, NULL when there
- * is none.  Good until the next call; limits may be written to.  Errors of
- * keyring.h and catalog.h.
+ * apikey_keycache_find returns the key of a text if it is kept; NULL says
+ * nothing about it.  What is kept was well-formed.
+ * apikey_keycache_read reads the key of a well-formed text from the tables, NULL
+ * when there is none, and keeps it.  Errors of keyring.h and catalog.h.
+ * Both: good until the next call; limits may be written to.
  */
 extern ApikeyKey *apikey_keycache_find(ApikeyStr text, TimestampTz now);
+extern ApikeyKey *apikey_keycache_read(ApikeyStr text, TimestampTz now);
 
 /* The counters of this session. */
 extern void apikey_keycache_stats(ApikeyCacheStats *stats);

@@ -16,8 +16,9 @@
 #define REDACTION_MARGIN 512
 
 /*
- * A copy with key-looking text masked.  Of a text longer than max only what
- * masking needs is copied; apikey_usage_push() cuts it to max.
+ * The text, or where it may hold a key, a copy with key-looking text masked.
+ * Of a text longer than max only what masking needs is copied;
+ * apikey_usage_push() cuts it to max.
  */
 static ApikeyStr
 clean(ApikeyStr text, int max, int *found)
@@ -25,7 +26,7 @@ clean(ApikeyStr text, int max, int *found)
 	char	   *copy;
 	int			len;
 
-	if (text.ptr == NULL)
+	if (text.ptr == NULL || !apikey_may_hold_key(text.ptr, (size_t) text.len))
 		return text;
 
 	/*
@@ -48,6 +49,8 @@ join_scopes(ApikeyStrList scopes)
 
 	if (scopes.count == 0)
 		return (ApikeyStr) {NULL, 0};
+	if (scopes.count == 1)
+		return scopes.items[0].ptr == NULL ? (ApikeyStr) {"", 0} : scopes.items[0];
 	for (int i = 0; i < scopes.count; i++)
 		len += scopes.items[i].len + 1;
 	text = palloc(len);

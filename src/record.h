@@ -34,8 +34,8 @@ typedef struct ApikeyContext
 
 /*
  * apikey_record masks key-looking text of a request and hands the event to
- * the usage ring.  Ids of 0 are recorded as NULL.  The texts are copied before
- * they are masked.
+ * the usage ring.  Ids of 0 are recorded as NULL.  The texts themselves stay as
+ * they are.
  */
 extern void apikey_record(const ApikeyContext *context, TimestampTz at,
 						  ApikeyCode code, int64 tenant_id, int64 key_id,

@@ -146,3 +146,12 @@ apikey_redact(char *text, size_t len)
 	}
 	return result;
 }
+
+bool
+apikey_may_hold_key(const char *text, size_t len)
+{
+	/* a prefix of one, an underscore, a tag of one, an underscore, the digits */
+	if (len < 1 + 1 + 1 + 1 + MIN_DIGITS)
+		return false;
+	return memchr(text, '_', len) != NULL || memchr(text, '%', len) != NULL;
+}

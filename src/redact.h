@@ -35,4 +35,10 @@ typedef struct ApikeyRedaction
  */
 extern ApikeyRedaction apikey_redact(char *text, size_t len);
 
+/*
+ * apikey_may_hold_key tells quickly that a text holds nothing key-looking
+ * (false), as most do.
+ */
+extern bool apikey_may_hold_key(const char *text, size_t len);
+
 #endif							/* APIKEY_REDACT_H */

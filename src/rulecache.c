@@ -547,26 +547,17 @@ apikey_rulecache_may_verify(ApikeyTenant *tenant, Oid role)
 }
 
 const ApikeyDataKey *
-apikey_rulecache_kept_data_keys(int *count)
-{
-	if (!current() || cache.data_keys == NULL ||
-		cache.keyring_serial != apikey_keyring_serial)
-		return NULL;
-	*count = cache.ndata_keys;
-	return cache.data_keys;
-}
-
-const ApikeyDataKey *
 apikey_rulecache_data_keys(ApikeyReading *reading, int *count)
 {
-	const ApikeyDataKey *kept = NULL;
 	ApikeyDataKey *keys;
 	char	   *room;
 
-	if (reading->keep)
-		kept = apikey_rulecache_kept_data_keys(count);
-	if (kept != NULL)
-		return kept;
+	if (reading->keep && current() && cache.data_keys != NULL &&
+		cache.keyring_serial == apikey_keyring_serial)
+	{
+		*count = cache.ndata_keys;
+		return cache.data_keys;
+	}
 	keys = apikey_keyring_load(reading->snapshot, count);
 
 	/* no data key, no keys: the first one is worth waiting for */

@@ -81,9 +81,6 @@ extern ApikeyTenant *apikey_rulecache_tenant(int64 tenant_id, ApikeyReading *rea
 /* The active data keys, newest first. */
 extern const ApikeyDataKey *apikey_rulecache_data_keys(ApikeyReading *reading, int *count);
 
-/* The same, if they are kept, without any reading; otherwise NULL. */
-extern const ApikeyDataKey *apikey_rulecache_kept_data_keys(int *count);
-
 /* Whether a role may verify for a tenant. */
 extern bool apikey_rulecache_may_verify(ApikeyTenant *tenant, Oid role);
 

@@ -139,6 +139,31 @@ no_measures(ApikeyContext *context)
 	context->bytes_out = -1;
 }
 
+/*
+ * The elements of a text[], seen where they are if there are no more than
+ * room; the general way costs as much as the checks of a key.
+ */
+static ApikeyStrList
+view_array(Datum datum, ApikeyStr *items, int room)
+{
+	ArrayType  *array = DatumGetArrayTypeP(datum);
+	const char *at;
+	int			count;
+
+	if (ARR_NDIM(array) != 1 || ARR_HASNULL(array))
+		return apikey_array_to_str_list(PointerGetDatum(array));
+	count = ARR_DIMS(array)[0];
+	if (count > room)
+		return apikey_array_to_str_list(PointerGetDatum(array));
+	at = ARR_DATA_PTR(array);
+	for (int i = 0; i < count; i++)
+	{
+		items[i] = (ApikeyStr) {VARDATA_ANY(at), VARSIZE_ANY_EXHDR(at)};
+		at = (const char *) att_align_nominal(at + VARSIZE_ANY(at), TYPALIGN_INT);
+	}
+	return (ApikeyStrList) {items, count};
+}
+
 /* Everything but the key. */
 static void
 collect_call(FunctionCallInfo fcinfo, ApikeyCall *call)
@@ -146,7 +171,8 @@ collect_call(FunctionCallInfo fcinfo, ApikeyCall *call)
 	memset(call, 0, sizeof(*call));
 	no_measures(&call->context);
 	if (!PG_ARGISNULL(ARG_SCOPES))
-		call->context.scopes = apikey_array_to_str_list(PG_GETARG_DATUM(ARG_SCOPES));
+		call->context.scopes = view_array(PG_GETARG_DATUM(ARG_SCOPES), call->few_scopes,
+										  lengthof(call->few_scopes));
 	if (call->context.scopes.count > APIKEY_REQUIRED_SCOPES_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -166,12 +192,40 @@ collect_call(FunctionCallInfo fcinfo, ApikeyCall *call)
 	call->record = PG_ARGISNULL(ARG_RECORD) || PG_GETARG_BOOL(ARG_RECORD);
 }
 
+/* The text of a code, made once per process. */
+static Datum
+code_datum(ApikeyCode code)
+{
+	static text *texts[APIKEY_NCODES];
+
+	if (unlikely(texts[code] == NULL))
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		texts[code] = cstring_to_text(apikey_code_name(code));
+		MemoryContextSwitchTo(old);
+	}
+	return PointerGetDatum(texts[code]);
+}
+
 static Datum
 warnings_datum(unsigned warnings)
 {
+	static ArrayType *none = NULL;
 	Datum		elements[APIKEY_NWARNINGS];
 	int			count = 0;
 
+	if (likely(warnings == 0))
+	{
+		if (unlikely(none == NULL))
+		{
+			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+			none = construct_empty_array(TEXTOID);
+			MemoryContextSwitchTo(old);
+		}
+		return PointerGetDatum(none);
+	}
 	for (int i = 0; i < APIKEY_NWARNINGS; i++)
 		if (warnings & (1u << i))
 			elements[count++] = CStringGetTextDatum(apikey_warning_name(i));
@@ -189,7 +243,7 @@ fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
 	memset(nulls, true, sizeof(bool) * VERDICT_NATTS);
 #define SET(n, datum) (values[n] = (datum), nulls[n] = false)
 	SET(0, BoolGetDatum(verdict->code == APIKEY_VALID));
-	SET(1, CStringGetTextDatum(apikey_code_name(verdict->code)));
+	SET(1, code_datum(verdict->code));
 	SET(2, Int32GetDatum(apikey_code_http_status(verdict->code)));
 	if (key != NULL)
 	{

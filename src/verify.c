@@ -42,18 +42,14 @@ local_time(const void *tz, int64_t at, int *dow, int *minute)
 	return true;
 }
 
-/* Check 2: found, of the tenant asked for, and the caller may verify for it. */
-static ApikeyKey *
-find_key(const ApikeyCall *call, TimestampTz now)
+/* Check 2: of the tenant asked for, and the caller may verify for it. */
+static bool
+may_know(const ApikeyCall *call, ApikeyKey *key)
 {
-	ApikeyKey  *key = apikey_keycache_find(call->key, now);
-
-	if (key == NULL)
-		return NULL;
 	if (call->tenant.ptr != NULL &&
 		!apikey_str_equal(key->tenant->path_str, call->tenant))
-		return NULL;
-	return apikey_rulecache_may_verify(key->tenant, GetUserId()) ? key : NULL;
+		return false;
+	return apikey_rulecache_may_verify(key->tenant, GetUserId());
 }
 
 static void
@@ -106,12 +102,18 @@ apikey_verify(const ApikeyCall *call, ApikeyAnswer *answer)
 	apikey_require_shmem();
 	apikey_workers_needed();
 
-	if (call->key.ptr == NULL ||
-		!apikey_key_parse(call->key.ptr, (size_t) call->key.len, &parts))
+	if (call->key.ptr != NULL)
+		key = apikey_keycache_find(call->key, now);
+	if (key == NULL &&
+		(call->key.ptr == NULL ||
+		 !apikey_key_parse(call->key.ptr, (size_t) call->key.len, &parts)))
 		deny(&answer->verdict, APIKEY_MALFORMED, "text is not an API key or its checksum does not fit");
 	else
 	{
-		key = find_key(call, now);
+		if (key == NULL)
+			key = apikey_keycache_read(call->key, now);
+		if (key != NULL && !may_know(call, key))
+			key = NULL;
 		if (key == NULL)
 			deny(&answer->verdict, APIKEY_NOT_FOUND, "no such API key");
 	}

@@ -20,6 +20,7 @@ typedef struct ApikeyCall
 	ApikeyStr	tenant;			/* path */
 	bool		record;			/* write a row for an accepted call */
 	ApikeyContext context;
+	ApikeyStr	few_scopes[4];	/* room for context.scopes */
 } ApikeyCall;
 
 typedef struct ApikeyAnswer
