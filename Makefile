@@ -36,6 +36,7 @@ SQL_PARTS = \
 	46_lifecycle \
 	48_access \
 	50_verify \
+	52_limits \
 	60_usage \
 	65_tasks \
 	70_views \

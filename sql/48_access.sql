@@ -30,6 +30,9 @@ BEGIN
 		('verify', 'function', 'log_usage', false),
 
 		('usage', 'relation', 'usage', false),
+		('usage', 'relation', 'quota_state', false),
+		('usage', 'relation', 'limit_state', false),
+		('usage', 'relation', 'limit_ledger', false),
 
 		('metadata', 'relation', 'tenant', false),
 		('metadata', 'relation', 'environment', false),
@@ -49,11 +52,11 @@ BEGIN
 		('metadata', 'function', '_stat_usage', true),
 		('metadata', 'relation', 'stat_worker', true),
 		('metadata', 'function', '_stat_worker', true),
+		('metadata', 'relation', 'stat_cache', true),
+		('metadata', 'function', '_stat_cache', true),
 		('metadata', 'relation', 'stat_guard', true),
 		('metadata', 'function', '_stat_guard', true),
 
-		('metadata', 'relation', 'stat_cache', true),
-		('metadata', 'function', '_stat_cache', true),
 		('audit', 'relation', 'audit_log', false),
 		('audit', 'relation', 'member', false),
 
@@ -68,6 +71,8 @@ BEGIN
 		('keys', 'function', 'revoke_secret', false),
 		('keys', 'function', 'restore_key', false),
 		('keys', 'function', 'delete_key', false),
+		('keys', 'function', 'add_credits', false),
+		('keys', 'function', 'reset_limits', false),
 		('keys', 'function', 'block_ip', false),
 		('keys', 'function', 'unblock_ip', false),
 

@@ -180,6 +180,50 @@ COMMENT ON COLUMN apikey.audit_log.object IS 'what it was done to, as in key:12'
 COMMENT ON COLUMN apikey.audit_log.before IS 'what was there before';
 COMMENT ON COLUMN apikey.audit_log.after IS 'what is there after';
 COMMENT ON COLUMN apikey.audit_log.chain_hash IS 'hash over this row and the one before; not filled in yet';
+COMMENT ON TABLE apikey.quota_state IS
+	'what is used of a quota in one window; written by the writer only';
+COMMENT ON COLUMN apikey.quota_state.quota_id IS 'identity of the quota: who shares it and its name';
+COMMENT ON COLUMN apikey.quota_state.window_start IS 'when the window begins; -infinity for period total';
+COMMENT ON COLUMN apikey.quota_state.window_end IS 'when it ends; infinity for period total';
+COMMENT ON COLUMN apikey.quota_state.tenant_id IS 'tenant of the key that used it first';
+COMMENT ON COLUMN apikey.quota_state.key_id IS 'key that used it first';
+COMMENT ON COLUMN apikey.quota_state.shared IS 'who shares it: key, owner, tenant or policy';
+COMMENT ON COLUMN apikey.quota_state.holder IS 'that key id, owner, tenant id or policy id';
+COMMENT ON COLUMN apikey.quota_state.name IS 'name of the quota';
+COMMENT ON COLUMN apikey.quota_state.units IS 'units of the quota, as the writer saw them last';
+COMMENT ON COLUMN apikey.quota_state.credits IS 'units that add_credits() added to this window';
+COMMENT ON COLUMN apikey.quota_state.reserved IS 'units that were given out or lie ready in memory';
+COMMENT ON COLUMN apikey.quota_state.used IS 'units of these that are used, some seconds late; what a crash lost counts as used';
+COMMENT ON COLUMN apikey.quota_state.updated_at IS 'when the row was written last';
+COMMENT ON TABLE apikey.limit_state IS
+	'how far a rate limit of more than a minute may have been used; written by the writer only';
+COMMENT ON COLUMN apikey.limit_state.limit_id IS 'identity of the rate limit: who shares it and its name';
+COMMENT ON COLUMN apikey.limit_state.tenant_id IS 'tenant of the key that used it first';
+COMMENT ON COLUMN apikey.limit_state.key_id IS 'key that used it first';
+COMMENT ON COLUMN apikey.limit_state.shared IS 'who shares it: key, owner, tenant or policy';
+COMMENT ON COLUMN apikey.limit_state.holder IS 'that key id, owner, tenant id or policy id';
+COMMENT ON COLUMN apikey.limit_state.name IS 'name of the rate limit';
+COMMENT ON COLUMN apikey.limit_state.ceiling IS 'when it will be full again at the latest, if nothing more is used; after a crash it is taken as used so far';
+COMMENT ON COLUMN apikey.limit_state.updated_at IS 'when the row was written last';
+COMMENT ON TABLE apikey.limit_ledger IS
+	'credits and resets of limits, each applied by the writer once';
+COMMENT ON COLUMN apikey.limit_ledger.ledger_id IS 'surrogate key';
+COMMENT ON COLUMN apikey.limit_ledger.tenant_id IS 'tenant of the key';
+COMMENT ON COLUMN apikey.limit_ledger.key_id IS 'key that was named';
+COMMENT ON COLUMN apikey.limit_ledger.kind IS 'credit or reset';
+COMMENT ON COLUMN apikey.limit_ledger.limit_id IS 'identity of the quota or rate limit';
+COMMENT ON COLUMN apikey.limit_ledger.window_start IS 'window of the quota; NULL for a rate limit';
+COMMENT ON COLUMN apikey.limit_ledger.window_end IS 'end of that window; NULL for a rate limit';
+COMMENT ON COLUMN apikey.limit_ledger.shared IS 'who shares it: key, owner, tenant or policy';
+COMMENT ON COLUMN apikey.limit_ledger.holder IS 'that key id, owner, tenant id or policy id';
+COMMENT ON COLUMN apikey.limit_ledger.name IS 'name of the quota or rate limit';
+COMMENT ON COLUMN apikey.limit_ledger.quota_units IS 'units of the quota at the time; NULL for a rate limit';
+COMMENT ON COLUMN apikey.limit_ledger.units IS 'units that were added; NULL for a reset';
+COMMENT ON COLUMN apikey.limit_ledger.reason IS 'why';
+COMMENT ON COLUMN apikey.limit_ledger.idempotency_key IS 'of the call';
+COMMENT ON COLUMN apikey.limit_ledger.author IS 'role that called';
+COMMENT ON COLUMN apikey.limit_ledger.created_at IS 'when';
+COMMENT ON COLUMN apikey.limit_ledger.applied_at IS 'when the writer applied it; NULL: not yet';
 COMMENT ON TABLE apikey.usage IS
 	'one row for each verification or call of log_usage(); partitioned by time';
 COMMENT ON COLUMN apikey.usage.at IS 'when the call was made';
@@ -266,6 +310,14 @@ COMMENT ON COLUMN apikey.stat_worker.rows IS 'rows it changed in that run';
 COMMENT ON COLUMN apikey.stat_worker.runs IS 'how often it ran';
 COMMENT ON COLUMN apikey.stat_worker.failures IS 'how often it failed';
 COMMENT ON COLUMN apikey.stat_worker.error IS 'what it failed with in the last run; NULL: it did not';
+COMMENT ON VIEW apikey.stat_cache IS
+	'one row: the compiled keys that this session keeps between verifications';
+COMMENT ON COLUMN apikey.stat_cache.hits IS 'verifications that needed no table';
+COMMENT ON COLUMN apikey.stat_cache.misses IS 'verifications that read the tables';
+COMMENT ON COLUMN apikey.stat_cache.invalidations IS 'kept keys dropped because something changed';
+COMMENT ON COLUMN apikey.stat_cache.evictions IS 'kept keys dropped to make room';
+COMMENT ON COLUMN apikey.stat_cache.entries IS 'keys kept at present';
+COMMENT ON COLUMN apikey.stat_cache.bytes IS 'memory taken at present, at most apikey.cache_size';
 COMMENT ON VIEW apikey.stat_guard IS
 	'addresses that failed to present a key of this database, with the minute they failed in last';
 COMMENT ON COLUMN apikey.stat_guard.ip IS 'IPv4 address, or network of 64 bits of an IPv6 one';
@@ -310,14 +362,6 @@ COMMENT ON COLUMN apikey.key_info.policy IS 'name of its policy';
 COMMENT ON COLUMN apikey.key_info.parent_key_id IS 'the key it was derived from; what it may do lies within what that one may';
 COMMENT ON COLUMN apikey.key_info.owner IS 'who holds it';
 COMMENT ON COLUMN apikey.key_info.name IS 'what it is called';
-COMMENT ON VIEW apikey.stat_cache IS
-	'one row: the compiled keys that this session keeps between verifications';
-COMMENT ON COLUMN apikey.stat_cache.hits IS 'verifications that needed no table';
-COMMENT ON COLUMN apikey.stat_cache.misses IS 'verifications that read the tables';
-COMMENT ON COLUMN apikey.stat_cache.invalidations IS 'kept keys dropped because something changed';
-COMMENT ON COLUMN apikey.stat_cache.evictions IS 'kept keys dropped to make room';
-COMMENT ON COLUMN apikey.stat_cache.entries IS 'keys kept at present';
-COMMENT ON COLUMN apikey.stat_cache.bytes IS 'memory taken at present, at most apikey.cache_size';
 COMMENT ON COLUMN apikey.key_info.description IS 'what it is for';
 COMMENT ON COLUMN apikey.key_info.status IS 'pending, active, suspended or revoked: decisions, never the clock';
 COMMENT ON COLUMN apikey.key_info.scopes IS 'own scopes; those of its roles come on top';
@@ -399,6 +443,10 @@ COMMENT ON FUNCTION apikey.revoke_secret IS
 	'refuses one secret of a key for good';
 COMMENT ON FUNCTION apikey.restore_key IS
 	'undoes a revocation, or one to come, with all it took along';
+COMMENT ON FUNCTION apikey.add_credits IS
+	'adds units to a quota of a key in its present window; returns the key';
+COMMENT ON FUNCTION apikey.reset_limits IS
+	'makes the rate limits and quotas that a key shares with nobody full again; returns the key';
 COMMENT ON FUNCTION apikey.list_keys IS
 	'lists keys of a tenant by ascending id, page by page';
 COMMENT ON FUNCTION apikey.delete_key IS
@@ -622,6 +670,32 @@ COMMENT ON FUNCTION apikey._task_retention IS
 	'drops an old usage partition';
 COMMENT ON FUNCTION apikey._flush_activity IS
 	'adds counts to key_activity';
+COMMENT ON FUNCTION apikey._key_limits IS
+	'limits of a key and its policy as they apply now';
+COMMENT ON FUNCTION apikey._limits_changed IS
+	'tells the buckets at commit that their limits have changed';
+COMMENT ON FUNCTION apikey._find_quota IS
+	'the quota of a key that a call means';
+COMMENT ON FUNCTION apikey._repeated_credits IS
+	'whether an idempotency key was used for these credits';
+COMMENT ON FUNCTION apikey._apply_ledger IS
+	'applies credits and resets';
+COMMENT ON FUNCTION apikey._reserve_quotas IS
+	'takes blocks of units from quotas';
+COMMENT ON FUNCTION apikey._return_quotas IS
+	'gives units back to quotas';
+COMMENT ON FUNCTION apikey._note_quotas IS
+	'stores what is used of quotas';
+COMMENT ON FUNCTION apikey._limit_ceilings IS
+	'ceilings of rate limits';
+COMMENT ON FUNCTION apikey._reserve_limits IS
+	'raises ceilings of rate limits';
+COMMENT ON FUNCTION apikey._close_limits IS
+	'sets ceilings of rate limits to what is used';
+COMMENT ON FUNCTION apikey._durable_limits IS
+	'all limits that have a row';
+COMMENT ON FUNCTION apikey._forget_limits IS
+	'deletes rows of limits that mean nothing any more';
 
 -- The body of f() is _f(), see src/sql_admin.c.
 DO $$

@@ -1,8 +1,10 @@
 /*
  * writer.c
- *		The writer of a database: ring -> usage partitions, activity of keys.
+ *		The writer of a database: ring -> usage partitions, activity of keys,
+ *		units of quotas.
  *
- * Layer 5.  When it writes, sleeps and ends; what a batch is: batch.c.
+ * Layer 5.  When it writes, sleeps and ends; what a batch is: batch.c, how
+ * quotas are reserved: reserve.c.
  *
  * Durability.  A batch commits without waiting for the disk.  When somebody
  * asks (apikey.usage_sync, flush_usage()) the log is flushed after the batch
@@ -29,11 +31,13 @@
 #include "activity.h"
 #include "batch.h"
 #include "guc.h"
+#include "reserve.h"
 #include "worker.h"
 
 #define LOCK_TIMEOUT_MS		500
 #define IDLE_MS				10000
 #define DURABLE_MS			50
+#define RING_PARTS			16	/* a batch is worth while then */
 #define ACTIVITY_KEYS_MAX	20000	/* flush before the interval is over */
 #define ACTIVITY_KEYS_LOST	200000	/* give up counts that cannot be stored */
 #define STOP_STEP_MS		20
@@ -149,6 +153,14 @@ ring_empty(void)
 	return apikey_ring_head(slot->ring) == apikey_ring_tail(slot->ring);
 }
 
+/* Whether more has gathered than who pushes leaves alone (usage_push.c). */
+static bool
+ring_filling(void)
+{
+	return apikey_ring_head(slot->ring) - apikey_ring_tail(slot->ring) >=
+		apikey_control->ring_size / RING_PARTS;
+}
+
 /* Clients connected to our database. */
 static bool
 clients_left(void)
@@ -184,13 +196,18 @@ stop(void)
 		apikey_worker_turn();
 		if (pg_atomic_read_u32(&slot->wanted) == 0)
 			apikey_worker_gone();
+		apikey_reserve_run();
 		result = apikey_batch_write();
 		if (result == APIKEY_BATCH_MORE)
 			continue;
 		if (!stopping || apikey_batch_failures() > STOP_FAILURES_MAX)
 			break;
 		if (result != APIKEY_BATCH_FAILED && !clients && ring_empty())
+		{
+			/* nobody is left who could want units */
+			apikey_reserve_close();
 			break;
+		}
 		(void) apikey_worker_sleep(STOP_STEP_MS, WaitEventExtensionNew("ApikeyWriterStop"));
 	}
 	apikey_worker_turn();
@@ -203,7 +220,7 @@ stop(void)
 static void
 sleep_idle(void)
 {
-	long		timeout = IDLE_MS;
+	long		timeout = apikey_reserve_timeout(IDLE_MS);
 
 	if (apikey_activity_keys() > 0)
 	{
@@ -217,7 +234,8 @@ sleep_idle(void)
 	 * consistent; see apikey_usage_push.
 	 */
 	__atomic_store_n(&slot->writer_idle.value, 1, __ATOMIC_SEQ_CST);
-	if (ring_empty() && !urgent() && pg_atomic_read_u32(&slot->wanted) != 0)
+	if (ring_empty() && !urgent() && !apikey_reserve_waiting() &&
+		pg_atomic_read_u32(&slot->wanted) != 0)
 		(void) apikey_worker_sleep(timeout, WaitEventExtensionNew("ApikeyWriterMain"));
 
 	/* when nobody has taken the flag, nobody has noted the time either */
@@ -228,20 +246,26 @@ sleep_idle(void)
 /*
  * Let events gather, until the flush interval is over or somebody wakes us:
  * the ring fills or a session waits.  After a failure nobody shortens the wait.
+ * False: it is too early for a batch; a reservation may have woken us.
  */
-static void
+static bool
 sleep_collecting(TimestampTz since)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz until = since + (TimestampTz) apikey_usage_flush_interval * 1000;
+	bool		failed = now < apikey_batch_not_before();
 
-	if (now < apikey_batch_not_before())
+	if (failed)
 		until = apikey_batch_not_before();
-	else if (urgent())
-		return;
-	if (until > now)
-		(void) apikey_worker_sleep((until - now) / 1000 + 1,
+	if (until > now && (failed || !urgent()) && !apikey_reserve_waiting())
+	{
+		long		timeout = (until - now) / 1000 + 1;
+
+		(void) apikey_worker_sleep(apikey_reserve_timeout(timeout),
 								   WaitEventExtensionNew("ApikeyWriterCollect"));
+		now = GetCurrentTimestamp();
+	}
+	return until <= now || (!failed && (urgent() || ring_filling()));
 }
 
 static bool
@@ -270,6 +294,9 @@ turn(void)
 		(pg_atomic_exchange_u32(&slot->look_wanted, 0) != 0 && !extension_there()))
 		apikey_worker_gone();
 
+	/* first: somebody waits for it */
+	apikey_reserve_run();
+
 	if (collecting_since == 0)
 	{
 		sleep_idle();
@@ -278,7 +305,8 @@ turn(void)
 	}
 	else
 	{
-		sleep_collecting(collecting_since);
+		if (!sleep_collecting(collecting_since))
+			return;
 		if (GetCurrentTimestamp() >= apikey_batch_not_before() && sigterms == 0)
 		{
 			result = apikey_batch_write();
@@ -314,6 +342,7 @@ apikey_writer_main(Datum arg)
 	slot = apikey_worker_start(arg, APIKEY_WORKER_WRITER, on_sigterm, LOCK_TIMEOUT_MS);
 
 	apikey_batch_init(slot);
+	apikey_reserve_init(slot);
 	pg_atomic_write_u32(&slot->look_wanted, 1);
 
 	/* the activity that our predecessor had gathered is lost */
