@@ -54,6 +54,8 @@ BEGIN
 		('metadata', 'function', '_stat_worker', true),
 		('metadata', 'relation', 'stat_cache', true),
 		('metadata', 'function', '_stat_cache', true),
+		('metadata', 'relation', 'stat_limits', true),
+		('metadata', 'function', '_stat_limits', true),
 		('metadata', 'relation', 'stat_guard', true),
 		('metadata', 'function', '_stat_guard', true),
 
@@ -523,5 +525,9 @@ BEGIN
 	SELECT 'warning', 'usage buffer', format('%s events were dropped since the server started.', s.dropped),
 		   'Raise apikey.usage_buffer_size or apikey.usage_wait; a standby drops all.'
 	FROM apikey._stat_usage() s WHERE s.dropped > 0;
+	RETURN QUERY
+	SELECT 'warning', 'limit buckets', format('%s requests found no bucket for their rate limits and quotas since the server started.', s."full"),
+		   'Raise apikey.limit_buckets.'
+	FROM apikey._stat_limits() s WHERE s."full" > 0;
 END
 $$;

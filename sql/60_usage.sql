@@ -55,6 +55,19 @@ CREATE FUNCTION apikey._stat_guard(
 COMMENT ON FUNCTION apikey._stat_guard() IS
 	'addresses that failed to present a key of this database, with the minute they failed in last';
 
+CREATE FUNCTION apikey._stat_limits(
+	OUT buckets			pg_catalog.int8,
+	OUT used			pg_catalog.int8,
+	OUT evictions		pg_catalog.int8,
+	OUT "full"			pg_catalog.int8,
+	OUT denied			pg_catalog.int8,
+	OUT reservations	pg_catalog.int8,
+	OUT unavailable		pg_catalog.int8
+)
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_stat_limits';
+COMMENT ON FUNCTION apikey._stat_limits() IS
+	'counters of the buckets of rate limits and quotas, of all databases';
+
 CREATE FUNCTION apikey.flush_usage(timeout pg_catalog.interval DEFAULT '30 s') RETURNS pg_catalog.bool
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_flush_usage';
 COMMENT ON FUNCTION apikey.flush_usage(pg_catalog.interval) IS

@@ -61,6 +61,10 @@ CREATE VIEW apikey.stat_cache WITH (security_invoker = true) AS
 SELECT s.hits, s.misses, s.invalidations, s.evictions, s.entries, s.bytes
 FROM apikey._stat_cache() s;
 
+CREATE VIEW apikey.stat_limits WITH (security_invoker = true) AS
+SELECT s.buckets, s.used, s.evictions, s."full", s.denied, s.reservations, s.unavailable
+FROM apikey._stat_limits() s;
+
 CREATE VIEW apikey.stat_guard WITH (security_invoker = true) AS
 SELECT s.ip, s.window_start, s.attempts, s.blocked, s.blocked_until
 FROM apikey._stat_guard() s;

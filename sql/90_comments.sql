@@ -318,6 +318,15 @@ COMMENT ON COLUMN apikey.stat_cache.invalidations IS 'kept keys dropped because 
 COMMENT ON COLUMN apikey.stat_cache.evictions IS 'kept keys dropped to make room';
 COMMENT ON COLUMN apikey.stat_cache.entries IS 'keys kept at present';
 COMMENT ON COLUMN apikey.stat_cache.bytes IS 'memory taken at present, at most apikey.cache_size';
+COMMENT ON VIEW apikey.stat_limits IS
+	'one row: the buckets of rate limits and quotas in shared memory, of all databases, since the server started';
+COMMENT ON COLUMN apikey.stat_limits.buckets IS 'buckets there are, apikey.limit_buckets';
+COMMENT ON COLUMN apikey.stat_limits.used IS 'of these used at least once; an idle one can be given to another limit';
+COMMENT ON COLUMN apikey.stat_limits.evictions IS 'idle buckets given to other limits';
+COMMENT ON COLUMN apikey.stat_limits."full" IS 'requests refused because no bucket was idle';
+COMMENT ON COLUMN apikey.stat_limits.denied IS 'requests denied by a rate limit or quota';
+COMMENT ON COLUMN apikey.stat_limits.reservations IS 'reservations asked of the writers';
+COMMENT ON COLUMN apikey.stat_limits.unavailable IS 'requests answered UNAVAILABLE';
 COMMENT ON VIEW apikey.stat_guard IS
 	'addresses that failed to present a key of this database, with the minute they failed in last';
 COMMENT ON COLUMN apikey.stat_guard.ip IS 'IPv4 address, or network of 64 bits of an IPv6 one';

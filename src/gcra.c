@@ -2,23 +2,9 @@
  * gcra.c
  *		The generic cell rate algorithm: a token bucket in one number.
  *
- * Layer 0.  The distance of two int64 fits into a uint64 and nothing smaller,
- * so debts are unsigned.
+ * Layer 0.  What each request needs is in gcra.h.
  */
 #include "gcra.h"
-
-static inline uint64_t
-debt_of(int64_t tat, int64_t now)
-{
-	return tat > now ? (uint64_t) tat - (uint64_t) now : 0;
-}
-
-/* units * increment, of which both are positive; false when it does not fit */
-static inline bool
-cost_of(int64_t units, int64_t increment, int64_t *cost)
-{
-	return !__builtin_mul_overflow(units, increment, cost);
-}
 
 int64_t
 apikey_gcra_increment(int64_t requests, int64_t per)
@@ -29,55 +15,16 @@ apikey_gcra_increment(int64_t requests, int64_t per)
 }
 
 int64_t
-apikey_gcra_capacity(int64_t increment, int64_t burst)
-{
-	int64_t		capacity;
-
-	if (increment <= 0 || burst <= 0)
-		return 0;
-	return cost_of(burst, increment, &capacity) ? capacity : INT64_MAX;
-}
-
-bool
-apikey_gcra_test(int64_t tat, int64_t now, int64_t increment, int64_t burst,
-				 int64_t units, int64_t *next)
-{
-	uint64_t	capacity = (uint64_t) apikey_gcra_capacity(increment, burst);
-	uint64_t	debt = debt_of(tat, now);
-	int64_t		cost;
-
-	if (units < 0 || increment <= 0 || burst <= 0 || !cost_of(units, increment, &cost))
-		return false;
-	if (debt > capacity || (uint64_t) cost > capacity - debt)
-		return false;
-	return !__builtin_add_overflow(tat > now ? tat : now, cost, next);
-}
-
-int64_t
-apikey_gcra_remaining(int64_t tat, int64_t now, int64_t increment, int64_t burst)
-{
-	uint64_t	capacity = (uint64_t) apikey_gcra_capacity(increment, burst);
-	uint64_t	debt = debt_of(tat, now);
-
-	if (increment <= 0 || debt >= capacity)
-		return 0;
-	/* the usual case of an idle bucket needs no division */
-	if (debt == 0 && capacity < INT64_MAX)
-		return burst;
-	return (int64_t) ((capacity - debt) / (uint64_t) increment);
-}
-
-int64_t
 apikey_gcra_wait(int64_t tat, int64_t now, int64_t increment, int64_t burst,
 				 int64_t units)
 {
 	uint64_t	capacity = (uint64_t) apikey_gcra_capacity(increment, burst);
-	uint64_t	debt = debt_of(tat, now);
+	uint64_t	debt = apikey_gcra_debt(tat, now);
 	uint64_t	room;
 	int64_t		cost;
 
 	if (units < 0 || increment <= 0 || burst <= 0 ||
-		!cost_of(units, increment, &cost) || (uint64_t) cost > capacity)
+		!apikey_gcra_cost(units, increment, &cost) || (uint64_t) cost > capacity)
 		return -1;
 	room = capacity - (uint64_t) cost;
 	if (debt <= room)
@@ -132,7 +79,7 @@ int64_t
 apikey_gcra_rescale(int64_t tat, int64_t now, int64_t old_increment,
 					int64_t new_increment)
 {
-	uint64_t	debt = debt_of(tat, now);
+	uint64_t	debt = apikey_gcra_debt(tat, now);
 
 	if (debt == 0 || old_increment <= 0 || new_increment <= 0 ||
 		old_increment == new_increment)

@@ -15,7 +15,8 @@
  * pass, whatever the order in which requests with different nows come: tat
  * never goes back.  A clock that goes back makes the debt larger, never less.
  *
- * Every function takes every int64: what does not fit never passes.
+ * Every function takes every int64: what does not fit never passes.  What each
+ * request needs is inline.
  */
 #ifndef APIKEY_GCRA_H
 #define APIKEY_GCRA_H
@@ -29,16 +30,61 @@
  */
 extern int64_t apikey_gcra_increment(int64_t requests, int64_t per);
 
+/* private: the distance of two int64 fits into a uint64 and nothing smaller */
+static inline uint64_t
+apikey_gcra_debt(int64_t tat, int64_t now)
+{
+	return tat > now ? (uint64_t) tat - (uint64_t) now : 0;
+}
+
+/* private: units * increment; false when it does not fit */
+static inline bool
+apikey_gcra_cost(int64_t units, int64_t increment, int64_t *cost)
+{
+	return !__builtin_mul_overflow(units, increment, cost);
+}
+
 /* apikey_gcra_capacity returns burst * increment, INT64_MAX if it is more. */
-extern int64_t apikey_gcra_capacity(int64_t increment, int64_t burst);
+static inline int64_t
+apikey_gcra_capacity(int64_t increment, int64_t burst)
+{
+	int64_t		capacity;
+
+	if (increment <= 0 || burst <= 0)
+		return 0;
+	return apikey_gcra_cost(burst, increment, &capacity) ? capacity : INT64_MAX;
+}
 
 /* apikey_gcra_test tells whether units pass; *next is the tat after them. */
-extern bool apikey_gcra_test(int64_t tat, int64_t now, int64_t increment,
-							 int64_t burst, int64_t units, int64_t *next);
+static inline bool
+apikey_gcra_test(int64_t tat, int64_t now, int64_t increment, int64_t burst,
+				 int64_t units, int64_t *next)
+{
+	uint64_t	capacity = (uint64_t) apikey_gcra_capacity(increment, burst);
+	uint64_t	debt = apikey_gcra_debt(tat, now);
+	int64_t		cost;
+
+	if (units < 0 || increment <= 0 || burst <= 0 || !apikey_gcra_cost(units, increment, &cost))
+		return false;
+	if (debt > capacity || (uint64_t) cost > capacity - debt)
+		return false;
+	return !__builtin_add_overflow(tat > now ? tat : now, cost, next);
+}
 
 /* apikey_gcra_remaining returns the units that would pass. */
-extern int64_t apikey_gcra_remaining(int64_t tat, int64_t now, int64_t increment,
-									 int64_t burst);
+static inline int64_t
+apikey_gcra_remaining(int64_t tat, int64_t now, int64_t increment, int64_t burst)
+{
+	uint64_t	capacity = (uint64_t) apikey_gcra_capacity(increment, burst);
+	uint64_t	debt = apikey_gcra_debt(tat, now);
+
+	if (increment <= 0 || debt >= capacity)
+		return 0;
+	/* the usual case of an idle bucket needs no division */
+	if (debt == 0 && capacity < INT64_MAX)
+		return burst;
+	return (int64_t) ((capacity - debt) / (uint64_t) increment);
+}
 
 /*
  * apikey_gcra_wait returns the nanoseconds until units pass if nobody else

@@ -191,12 +191,13 @@ deny(Request *r)
 	(void) apikey_redact(verdict->detail, strlen(verdict->detail));
 }
 
-/* The smallest of what remains. */
-static void
+/* The smallest of what remains.  Returns whether the writer should hear of it. */
+static bool
 tell_remaining(Request *r)
 {
 	ApikeyVerdict *verdict = r->verdict;
 	int			named = -1;
+	bool		prefetch = false;
 
 	for (int i = 0; i < r->n; i++)
 	{
@@ -204,6 +205,7 @@ tell_remaining(Request *r)
 
 		if (c->soft)
 			verdict->warnings |= APIKEY_WARN_SOFT_LIMIT;
+		prefetch |= c->prefetch;
 		if (c->remaining < 0)
 			continue;
 		if (named < 0 || c->remaining < verdict->remaining)
@@ -214,6 +216,7 @@ tell_remaining(Request *r)
 	}
 	if (named >= 0)
 		set_name(verdict, r->of[named]);
+	return prefetch;
 }
 
 /* ---- the request ---- */
@@ -421,8 +424,8 @@ charge(Request *r)
 		switch (apikey_limiter_charge(r->charges, r->n, r->units, now))
 		{
 			case APIKEY_CHARGED:
-				(void) post_all(r, now);
-				tell_remaining(r);
+				if (tell_remaining(r))
+					(void) post_all(r, now);
 				return;
 			case APIKEY_CHARGE_DENIED:
 				deny(r);
@@ -456,7 +459,7 @@ look(Request *r)
 		if (r->charges[i].bucket == NULL)
 			(void) apikey_limiter_find(&r->charges[i]);
 	apikey_bucket_peek(r->charges, r->n, apikey_limiter_now());
-	tell_remaining(r);
+	(void) tell_remaining(r);
 }
 
 void

@@ -1,6 +1,7 @@
 /*
  * sql_stat.c
- *		_stat_usage(), _stat_worker(), flush_usage(): a look at the workers.
+ *		_stat_usage(), _stat_worker(), _stat_limits(), flush_usage(): a look at
+ *		the workers and at shared memory.
  *
  * Layer 6.
  */
@@ -16,11 +17,13 @@
 #include "utils/tuplestore.h"
 
 #include "load.h"
+#include "limiter.h"
 #include "shmem.h"
 #include "slot.h"
 
 PG_FUNCTION_INFO_V1(apikey_stat_usage);
 PG_FUNCTION_INFO_V1(apikey_stat_worker);
+PG_FUNCTION_INFO_V1(apikey_stat_limits);
 PG_FUNCTION_INFO_V1(apikey_flush_usage);
 
 static Datum
@@ -126,6 +129,30 @@ apikey_stat_worker(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* One row: the limit buckets of the server since it started. */
+Datum
+apikey_stat_limits(PG_FUNCTION_ARGS)
+{
+	ApikeyLimiterStats stats;
+	TupleDesc	desc;
+	Datum		values[7];
+	bool		nulls[7] = {false};
+
+	apikey_require_shmem();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 7)
+		elog(ERROR, "unexpected row type of apikey._stat_limits()");
+
+	apikey_limiter_stats(&stats);
+	values[0] = Int64GetDatum(stats.buckets);
+	values[1] = Int64GetDatum(stats.used);
+	values[2] = Int64GetDatum(stats.evictions);
+	values[3] = Int64GetDatum(stats.full);
+	values[4] = Int64GetDatum(stats.denied);
+	values[5] = Int64GetDatum(stats.reservations);
+	values[6] = Int64GetDatum(stats.unavailable);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /*

@@ -42,7 +42,7 @@ foreach my $role ('postgres', 'regress_atk_admin')
 
 # what is not called by name: tables with their checks, views, policies, tasks
 my %others = (
-	'policies and views' => 'SELECT FROM apikey.key; SELECT FROM apikey.usage; SELECT FROM apikey.tenant; SELECT FROM apikey.audit_log; SELECT FROM apikey.stat_usage; SELECT FROM apikey.stat_worker; SELECT FROM apikey.stat_cache; SELECT FROM apikey.stat_guard;',
+	'policies and views' => 'SELECT FROM apikey.key; SELECT FROM apikey.usage; SELECT FROM apikey.tenant; SELECT FROM apikey.audit_log; SELECT FROM apikey.stat_usage; SELECT FROM apikey.stat_worker; SELECT FROM apikey.stat_cache; SELECT FROM apikey.stat_guard; SELECT FROM apikey.stat_limits;',
 	'checks of tables'   => q{INSERT INTO apikey.tenant (name) VALUES ('t'); INSERT INTO apikey.role (tenant_id, name, scopes) VALUES (1001, 'r', '{a}');
 		INSERT INTO apikey.policy (tenant_id, name) VALUES (1001, 'q'); UPDATE apikey.policy_version SET grace = '1 hour'; UPDATE apikey.api_key SET scopes = '{a}'; DELETE FROM apikey.key_activity;},
 	'tasks'              => 'SELECT FROM apikey._task_revocations(); SELECT FROM apikey._task_expiry(); SELECT FROM apikey._task_idle(); SELECT FROM apikey._task_partitions(); SELECT FROM apikey._task_retention();',

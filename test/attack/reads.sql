@@ -25,7 +25,7 @@ SELECT * FROM apikey.tenant; SELECT * FROM apikey.environment; SELECT * FROM api
 SELECT * FROM apikey.role; SELECT * FROM apikey.api_key; SELECT * FROM apikey.key_role; SELECT * FROM apikey.key_activity;
 SELECT * FROM apikey.quota_state; SELECT * FROM apikey.limit_state; SELECT * FROM apikey.limit_ledger;
 SELECT * FROM apikey.ip_block; SELECT * FROM apikey.event; SELECT * FROM apikey.audit_log; SELECT * FROM apikey.member; SELECT * FROM apikey.usage;
-SELECT * FROM apikey.key; SELECT * FROM apikey.stat_usage; SELECT * FROM apikey.stat_worker; SELECT * FROM apikey.stat_cache; SELECT * FROM apikey.stat_guard;
+SELECT * FROM apikey.key; SELECT * FROM apikey.stat_usage; SELECT * FROM apikey.stat_worker; SELECT * FROM apikey.stat_cache; SELECT * FROM apikey.stat_guard; SELECT * FROM apikey.stat_limits;
 --- secrets | denied
 SELECT * FROM apikey.key_secret;
 --- one column of the secrets | denied

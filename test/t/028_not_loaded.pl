@@ -9,7 +9,7 @@ use ApikeyWorkers;
 
 my $node = new_node('bare', preload => 0);
 
-for my $sql ('SELECT * FROM apikey.stat_usage', 'SELECT * FROM apikey.stat_worker', 'SELECT apikey.flush_usage()')
+for my $sql ('SELECT * FROM apikey.stat_usage', 'SELECT * FROM apikey.stat_worker', 'SELECT * FROM apikey.stat_limits', 'SELECT apikey.flush_usage()')
 {
 	my ($state, $err) = sqlstate_of($node, $sql);
 	is($state, '55000', "$sql: object_not_in_prerequisite_state");
