@@ -1,5 +1,6 @@
 # section_big.sh: ten thousand keys against ten million, in two databases of
-# one server.  The traffic is the same: KEYS keys of each, drawn evenly.
+# one server.  The traffic is the same: KEYS keys of each, some more often than
+# others; without a cache evenly, so that every call goes to the tables.
 
 say "  making $BIGKEYS keys in a database of their own"
 big_began=$(date +%s)
@@ -8,14 +9,14 @@ sql -d big -v n="$KEYS" -v hot="$HOT" -v limits="$LIMITS" -f bench/setup.sql >/d
 sql -d big -v n=$((BIGKEYS - KEYS)) -f bench/big.sql >/dev/null
 say "  took $(($(date +%s) - big_began)) s"
 
-mkdir -p "$work/wide"
-echo "\set n random(1, $KEYS)
-SELECT apikey.is_allowed((SELECT key FROM bench.known WHERE n = :n), $request);" >"$work/wide/1.sql"
-measure_small_keys() { pgbench_tps wide; }
-measure_big_keys() { PGDATABASE=big pgbench_tps wide; }
-# every key is looked up in the tables
-measure_small_cold() { PGOPTIONS='-c apikey.cache_size=0' pgbench_tps wide; }
-measure_big_cold() { PGDATABASE=big PGOPTIONS='-c apikey.cache_size=0' pgbench_tps wide; }
+big_statement="SELECT apikey.is_allowed((SELECT key FROM bench.known WHERE n = :n), $request);"
+mkdir -p "$work/skewed" "$work/even"
+printf '%s\n' "\\set n random_zipfian(1, $KEYS, 1.2)" "$big_statement" >"$work/skewed/1.sql"
+printf '%s\n' "\\set n random(1, $KEYS)" "$big_statement" >"$work/even/1.sql"
+measure_small_keys() { pgbench_tps skewed; }
+measure_big_keys() { PGDATABASE=big pgbench_tps skewed; }
+measure_small_cold() { PGOPTIONS='-c apikey.cache_size=0' pgbench_tps even; }
+measure_big_cold() { PGDATABASE=big PGOPTIONS='-c apikey.cache_size=0' pgbench_tps even; }
 
 rounds small_keys big_keys small_cold big_cold
 row "is_allowed() with $BIGKEYS keys" big_keys "with $KEYS keys" small_keys ">= 0.9"

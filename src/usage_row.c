@@ -102,6 +102,9 @@ put_ip(Values *values, const ApikeyNet *ip)
 	values->value[USAGE_IP] = InetPGetDatum(value);
 	if (ip->family == 0)
 		return;
+
+	/* the macros look at the header for where the rest is */
+	SET_VARSIZE(value, sizeof(inet));
 	ip_family(value) = ip->family == 4 ? PGSQL_AF_INET : PGSQL_AF_INET6;
 	ip_bits(value) = ip->bits;
 	memcpy(ip_addr(value), ip->addr, ip->family == 4 ? 4 : 16);

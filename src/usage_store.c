@@ -62,6 +62,7 @@ apikey_usage_store_bytes(void)
 static void
 copy_rows(Relation usage)
 {
+	elog(DEBUG1, "%d usage events go through COPY", nrows);
 	apikey_usage_copy_start();
 	for (int i = 0; i < nrows; i++)
 	{
