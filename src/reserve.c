@@ -72,7 +72,13 @@ static int	nstored = 0;		/* works that wait for the disk of a standby */
 
 static uint64 ledger_seen = 0;	/* limits_changed that the ledger was read at */
 static bool ledger_due = true;	/* what was there before this writer */
+static bool ledger_unsure = true;	/* transactions were prepared since the
+									 * last look, or may have been */
 static TimestampTz ledger_look_at = 0;	/* 0: no prepared transactions */
+
+/* quotas whose credits nobody told their buckets of */
+static ApikeyBucketId unmarked[APIKEY_LEDGER_ROWS_MAX];
+static int	nunmarked = 0;
 
 static int	round_limit = APIKEY_RESERVE_MAX;
 static int	failures = 0;		/* in a row */
@@ -308,17 +314,23 @@ store_rates(void)
 
 /*
  * What a reset has to know of the buckets.  Whatever was granted is taken back
- * first; blocks that are stored and not granted yet will be.
+ * first; blocks that are stored and not granted yet will be.  Who commits
+ * credits marks their bucket, but for COMMIT PREPARED nobody does.
  */
 static void
-look_at_buckets(ApikeyLedgerRow *rows, int count)
+look_at_buckets(ApikeyLedgerRow *rows, int count, bool mark)
 {
+	nunmarked = 0;
 	for (int n = 0; n < count; n++)
 	{
 		ApikeyLedgerRow *row = &rows[n];
 
 		if (!row->reset)
+		{
+			if (mark)
+				unmarked[nunmarked++] = apikey_limit_rules_bucket_id(row->limit_id);
 			continue;
+		}
 		row->in_use = apikey_buckets_take_back(row->limit_id, row->quota);
 		for (int i = 0; row->quota && i < APIKEY_RESERVE_MAX; i++)
 			if (works[i].stored && works[i].request.kind == APIKEY_BUCKET_QUOTA &&
@@ -337,13 +349,10 @@ store_all(bool ledger, bool *prepared)
 
 	if (ledger)
 	{
-		/*
-		 * first: what is prepared now may be committed when the ledger is
-		 * read
-		 */
+		/* first: what is prepared now may be committed by the next line */
 		*prepared = apikey_store_prepared();
 		rows = apikey_store_read_ledger(&nrows);
-		look_at_buckets(rows, nrows);
+		look_at_buckets(rows, nrows, ledger_unsure || *prepared);
 	}
 
 	/* what was given back comes first: it may be taken again right here */
@@ -440,7 +449,11 @@ round_committed(XLogRecPtr lsn, int ledger_rows, bool ledger, bool prepared)
 		tidy_at = GetCurrentTimestamp() + TIDY_MS * 1000L;
 	if (ledger)
 	{
+		for (int i = 0; i < nunmarked; i++)
+			apikey_limiter_reset(unmarked[i]);
+		nunmarked = 0;
 		ledger_due = (ledger_rows == APIKEY_LEDGER_ROWS_MAX);
+		ledger_unsure = prepared || ledger_due;
 		ledger_look_at = prepared ?
 			GetCurrentTimestamp() + PREPARED_LOOK_MS * 1000L : 0;
 	}
@@ -458,8 +471,8 @@ run_round(void)
 
 	if (count == 0 && !ledger && !apikey_buckets_to_store())
 		return false;
-	if (ledger)
-		pg_atomic_write_u32(&slot->ledger_wanted, 0);
+	if (ledger && pg_atomic_exchange_u32(&slot->ledger_wanted, 0) != 0)
+		ledger_unsure = true;
 	PG_TRY();
 	{
 		if (!begin_transaction("reserving units of limits"))
