@@ -336,7 +336,7 @@ apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading, ApikeyK
 	{
 		key->environment = environment->name;
 		record->environment = (ApikeyStr) {VARDATA(environment->name),
-			VARSIZE(environment->name) - VARHDRSZ};
+											   VARSIZE(environment->name) - VARHDRSZ};
 	}
 	key->scopes = effective_scopes(record);
 	key->complete &= !record->chain_broken && key->tenant->kept &&

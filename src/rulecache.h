@@ -65,7 +65,7 @@ typedef struct ApikeyTenant
 		Oid			role;
 		bool		may;
 		uint64		stamp;		/* 0: no answer */
-	}			answers[APIKEY_ROLE_ANSWERS];
+	} answers[APIKEY_ROLE_ANSWERS];
 	int			next_answer;
 } ApikeyTenant;
 
