@@ -113,15 +113,15 @@ SELECT CASE relkind WHEN 'c' THEN 'Type' WHEN 'v' THEN 'View' ELSE 'Table' END |
 	(SELECT string_agg(attname || ' ' || replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz')
 			|| CASE WHEN relkind NOT IN ('r', 'p') THEN '' WHEN attnotnull THEN ' not null' ELSE ' null' END, ', ' ORDER BY attnum)
 	 FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
-FROM pg_class c WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('c', 'v', 'r', 'p') AND NOT relispartition
+FROM pg_class c WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('c', 'v', 'r', 'p') AND NOT relispartition AND relname !~ '^_'
 SQL
 my %comment = map { my @f = split /\t/; ($f[0] => $f[1]) } rows(<<'SQL');
 SELECT relname || E'\t' || coalesce(obj_description(c.oid, 'pg_class'), obj_description(c.reltype, 'pg_type'))
-FROM pg_class c WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('c', 'v', 'r', 'p') AND NOT relispartition
+FROM pg_class c WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('c', 'v', 'r', 'p') AND NOT relispartition AND relname !~ '^_'
 UNION ALL
 SELECT relname || '.' || attname || E'\t' || col_description(c.oid, attnum)
 FROM pg_class c JOIN pg_attribute ON attrelid = c.oid AND attnum > 0 AND NOT attisdropped
-WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('c', 'v', 'r', 'p') AND NOT relispartition
+WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('c', 'v', 'r', 'p') AND NOT relispartition AND relname !~ '^_'
 SQL
 my %documented;
 foreach my $section ($tables->sections)
