@@ -11,30 +11,29 @@ sql()
 
 # The request of every verification; its parts are bound.
 request=':scopes, :ip, :method, :path'
-values=(-D 'scopes={orders:read}' -D ip=198.51.100.9 -D method=GET -D path=/v1/orders/7)
+values=(-D calls=0 -D 'scopes={orders:read}' -D ip=198.51.100.9 -D method=GET -D path=/v1/orders/7)
 
-# scripts NAME COLUMN STATEMENT [DATABASE]: one script per hot key, because
-# pgbench draws a script and not a text.  KEY in the statement is the key.
-scripts()
+# script NAME COLUMN STATEMENT: what pgbench runs.  KEY in the statement is the
+# key, bound like the rest, as an application should.  A client draws one of the
+# hot keys, stays with it for some hundred calls, and draws the next: pgbench
+# has no table of texts to draw from at every call.
+script()
 {
-	local name=$1 column=$2 statement=$3 n=0 key
-	mkdir -p "$work/$name"
-	while IFS= read -r key; do
-		n=$((n + 1))
-		printf '%s\n' "${statement//KEY/$key}" >"$work/$name/$n.sql"
-	done < <(sql -d "${4:-postgres}" -c "SELECT $column FROM bench.hot ORDER BY n")
+	mkdir "$work/$1"
+	cat >"$work/$1/1.sql" <<-SQL
+		\set calls :calls - 1
+		\if :calls < 0
+		SELECT $2 AS key FROM bench.hot ORDER BY random() LIMIT 1 \gset
+		\set calls 300
+		\endif
+		${3//KEY/:key}
+	SQL
 }
 
-# pgbench_tps NAME [ARGUMENT...]: transactions per second of the scripts of
-# one turn
+# pgbench_tps NAME: transactions per second of one turn
 pgbench_tps()
 {
-	local file files=() name=$1
-	shift
-	for file in "$work/$name"/*.sql; do
-		files+=(-f "$file")
-	done
-	"$bin/pgbench" -n -M prepared -c "$CLIENTS" -j "$THREADS" -T "$turn_seconds" "${values[@]}" "$@" "${files[@]}" \
+	"$bin/pgbench" -n -M prepared -c "$CLIENTS" -j "$THREADS" -T "$turn_seconds" "${values[@]}" -f "$work/$1/1.sql" \
 		>"$work/pgbench.out" 2>"$work/pgbench.err" || { cat "$work/pgbench.err" >&2; return 1; }
 	if grep -q 'number of failed transactions: [1-9]' "$work/pgbench.out"; then
 		grep failed "$work/pgbench.out" >&2

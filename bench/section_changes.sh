@@ -1,6 +1,6 @@
 # section_changes.sh: verifications while other keys change.
 
-[ -d "$work/verify" ] || scripts verify key "SELECT * FROM apikey.verify('KEY', $request);"
+[ -d "$work/verify" ] || script verify key "SELECT * FROM apikey.verify(KEY, $request);"
 mkdir -p "$work/change"
 cat >"$work/change/1.sql" <<-SQL
 	\set n random($HOT + 1, $KEYS)

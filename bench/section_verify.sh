@@ -5,10 +5,10 @@
 
 mkdir "$work/select1"
 echo 'SELECT 1;' >"$work/select1/1.sql"
-scripts verify key "SELECT * FROM apikey.verify('KEY', $request);"
-scripts scalar key "SELECT apikey.verify('KEY', $request);"
-scripts is_allowed key "SELECT apikey.is_allowed('KEY', $request);"
-scripts plpgsql plain_key "SELECT * FROM bench.verify('KEY', $request);"
+script verify key "SELECT * FROM apikey.verify(KEY, $request);"
+script scalar key "SELECT apikey.verify(KEY, $request);"
+script is_allowed key "SELECT apikey.is_allowed(KEY, $request);"
+script plpgsql plain_key "SELECT * FROM bench.verify(KEY, $request);"
 
 measure_select1() { pgbench_tps select1; }
 measure_verify() { pgbench_tps verify; }
