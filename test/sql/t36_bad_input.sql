@@ -147,6 +147,8 @@ SELECT pg_temp.try('create_key(''t36'', ''prod'', rate_limits => ''{"(m,1,1s,,)"
        pg_temp.try('set_policy(''t36'', ''rules'', priority => -1)'),
        pg_temp.try('set_policy(''t36'', ''rules'', priority => 101)');
 SELECT call, pg_temp.try(replace(call, '$', :'key_id')) FROM unnest(ARRAY[
+	'add_credits($, 0)', 'add_credits($, -1)', 'add_credits($, NULL)', 'add_credits($, 1, '''')', 'add_credits($, 1, reason => repeat(''x'', 1001))', 'add_credits(-1, 1)',
+	'reset_limits(-1)', 'reset_limits($, '''')',
 	'update_key($, rate_limits => ''{"(m,1,1s,0,)"}'')', 'update_key($, quotas => ''{NULL}'')', 'update_key($, quotas => ''{}'', clear => ''{quotas}'')',
 	'suspend_key($, repeat(''x'', 1001))', 'suspend_key($, '''')', 'suspend_key(0)', 'suspend_key(9223372036854775807)',
 	'revoke_key($, repeat(''x'', 1001))', 'revoke_key($, at => ''2000-01-01'')', 'revoke_key($, at => ''infinity'')', 'revoke_key($, cascade => NULL)',

@@ -34,8 +34,10 @@ SELECT name, rate_limits, quotas FROM apikey.key WHERE tenant = 't39' ORDER BY k
 SET intervalstyle = 'iso_8601';
 SELECT key_id = (SELECT key_id FROM made WHERE n = 'own') AS same FROM apikey.create_key('t39', 'prod', name => 'own', idempotency_key => 'own',
 	rate_limits => ARRAY[ROW('second', 5, '1000 ms', NULL, NULL)]::apikey.rate_limit[], quotas => ARRAY[ROW('day', 7, 'day', 'Asia/Tokyo', NULL)]::apikey.quota[]);
+\set VERBOSITY terse
 SELECT apikey.create_key('t39', 'prod', name => 'own', idempotency_key => 'own',
 	rate_limits => ARRAY[ROW('second', 6, '1 s', NULL, NULL)]::apikey.rate_limit[], quotas => ARRAY[ROW('day', 7, 'day', 'Asia/Tokyo', NULL)]::apikey.quota[]) IS NULL AS refused;
+\set VERBOSITY default
 RESET intervalstyle;
 SELECT rate_limits, quotas FROM made, apikey.update_key(key_id, rate_limits => ARRAY[ROW('minute', 50, '1 min', 10, 'owner')]::apikey.rate_limit[]) WHERE n = 'own';
 SELECT rate_limits, quotas FROM made, apikey.update_key(key_id, rate_limits => ARRAY[ROW('minute', 50, '60 s', 10, 'owner')]::apikey.rate_limit[]) WHERE n = 'own';
