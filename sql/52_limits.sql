@@ -150,11 +150,13 @@ CREATE FUNCTION apikey._reset_limits(key_id bigint, reason text) RETURNS apikey.
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	k apikey.api_key := apikey._find_key(key_id, 'keys');
+	k apikey.api_key;
 	names text[];
 	buckets uuid[];
 	rates boolean;
 BEGIN
+	PERFORM apikey._require(key_id, 'key_id');
+	k := apikey._find_key(key_id, 'keys');
 	PERFORM apikey._check_reason(reason);
 	k := apikey._lock_key(k);
 	WITH own AS MATERIALIZED (
