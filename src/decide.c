@@ -434,6 +434,16 @@ check_scopes(Decision *d)
 	return true;
 }
 
+int64_t
+apikey_earliest_expiry(const ApikeyRecord *record)
+{
+	int64_t		earliest = record->secret_expires_at;
+
+	for (int i = 0; i < record->nlinks; i++)
+		earliest = earlier(earliest, record->links[i].expires_at);
+	return earliest;
+}
+
 void
 apikey_decide(const ApikeyRecord *record, const ApikeyRequest *request,
 			  ApikeyVerdict *verdict)
@@ -442,7 +452,7 @@ apikey_decide(const ApikeyRecord *record, const ApikeyRequest *request,
 
 	verdict->code = APIKEY_VALID;
 	verdict->warnings = 0;
-	verdict->expires_at = record->secret_expires_at;
+	verdict->expires_at = APIKEY_NO_TIME;
 	verdict->detail[0] = '\0';
 	verdict->remaining = verdict->retry_after = -1;
 	verdict->limit_name[0] = '\0';
@@ -453,8 +463,7 @@ apikey_decide(const ApikeyRecord *record, const ApikeyRequest *request,
 		deny(&d, APIKEY_SUSPENDED, "the record of the key is not complete");
 		return;
 	}
-	for (int i = 0; i < record->nlinks; i++)
-		verdict->expires_at = earlier(verdict->expires_at, record->links[i].expires_at);
+	verdict->expires_at = apikey_earliest_expiry(record);
 
 	if (check_tenant(&d) &&
 		check_revoked(&d) &&

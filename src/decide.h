@@ -157,6 +157,9 @@ typedef struct ApikeyVerdict
 	int64_t		retry_after;	/* microseconds; -1: none */
 } ApikeyVerdict;
 
+/* The earliest expiry of the chain and the secret, or APIKEY_NO_TIME. */
+extern int64_t apikey_earliest_expiry(const ApikeyRecord *record);
+
 /* apikey_decide fills verdict; never fails. */
 extern void apikey_decide(const ApikeyRecord *record, const ApikeyRequest *request,
 						  ApikeyVerdict *verdict);

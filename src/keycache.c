@@ -227,6 +227,7 @@ pack_entry(ApikeyPack *pack, const Entry *from)
 #define PACK_DATUM(column) \
 	if (key->column != NULL) \
 		key->column = apikey_pack(pack, key->column, VARSIZE(key->column), APIKEY_PACK_ALIGN)
+	key->row = apikey_pack(pack, key->row, key->row_len, APIKEY_PACK_ALIGN);
 	PACK_DATUM(owner);
 	PACK_DATUM(name);
 	PACK_DATUM(scopes);

@@ -8,12 +8,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "catalog.h"
@@ -314,6 +317,64 @@ effective_scopes(const ApikeyRecord *record)
 	return construct_array(elements, scopes.count, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
+/* The columns of apikey.verdict that row holds, in the order of sql/10_types.sql. */
+static TupleDesc
+row_desc(void)
+{
+	static const Oid types[APIKEY_ROW_COLUMNS] = {
+		BOOLOID, TEXTOID, INT4OID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTARRAYOID, JSONBOID, TIMESTAMPTZOID
+	};
+	static TupleDesc desc = NULL;
+
+	if (desc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc	made = CreateTemplateTupleDesc(APIKEY_ROW_COLUMNS);
+
+		for (int i = 0; i < APIKEY_ROW_COLUMNS; i++)
+			TupleDescInitEntry(made, i + 1, NULL, types[i], -1, 0);
+		desc = made;
+		MemoryContextSwitchTo(old);
+	}
+	return desc;
+}
+
+static void
+make_row(ApikeyKey *key)
+{
+	const ApikeyRecord *record = &key->record;
+	TimestampTz expires_at = apikey_earliest_expiry(record);
+	Datum		values[APIKEY_ROW_COLUMNS];
+	bool		nulls[APIKEY_ROW_COLUMNS] = {false};
+	uint16		infomask = 0;
+	bits8		bits[BITMAPLEN(APIKEY_ROW_COLUMNS)];
+
+	values[0] = BoolGetDatum(true);
+	values[1] = CStringGetTextDatum(apikey_code_name(APIKEY_VALID));
+	values[2] = Int32GetDatum(apikey_code_http_status(APIKEY_VALID));
+	values[3] = Int64GetDatum(record->key_id);
+	values[4] = Int64GetDatum(record->secret_id);
+	values[5] = PointerGetDatum(key->tenant->path);
+	values[6] = PointerGetDatum(key->environment);
+	nulls[6] = key->environment == NULL;
+	values[7] = PointerGetDatum(key->owner);
+	nulls[7] = key->owner == NULL;
+	values[8] = PointerGetDatum(key->name);
+	nulls[8] = key->name == NULL;
+	values[9] = PointerGetDatum(key->scopes);
+	values[10] = PointerGetDatum(key->metadata);
+	nulls[10] = key->metadata == NULL;
+	nulls[11] = expires_at == APIKEY_NO_TIME;
+	values[11] = TimestampTzGetDatum(nulls[11] ? 0 : apikey_shown_time(expires_at));
+
+	key->row_len = (int) heap_compute_data_size(row_desc(), values, nulls);
+	key->row = palloc0(key->row_len);
+	memset(bits, 0, sizeof(bits));
+	heap_fill_tuple(row_desc(), values, nulls, key->row, key->row_len, &infomask, bits);
+	memcpy(key->row_bits, bits, sizeof(key->row_bits));
+}
+
 bool
 apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading, ApikeyKey *key)
 {
@@ -339,6 +400,7 @@ apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading, ApikeyK
 											   VARSIZE(environment->name) - VARHDRSZ};
 	}
 	key->scopes = effective_scopes(record);
+	make_row(key);
 	key->complete &= !record->chain_broken && key->tenant->kept &&
 		environment != NULL && environment->kept;
 	return true;

@@ -17,6 +17,8 @@
 #include "decide.h"
 #include "rulecache.h"
 
+#define APIKEY_ROW_COLUMNS	12	/* valid to expires_at */
+
 /* The secret that a digest belongs to. */
 typedef struct ApikeySecret
 {
@@ -38,6 +40,15 @@ typedef struct ApikeyKey
 	text	   *name;
 	ArrayType  *scopes;
 	struct varlena *metadata;
+
+	/*
+	 * the first APIKEY_ROW_COLUMNS of the verdict VALID in the form they have
+	 * inside a row, and which of them are NULL: forming the row anew would
+	 * cost more than all checks
+	 */
+	char	   *row;
+	int			row_len;
+	bits8		row_bits[2];
 
 	int			nlimits;		/* > APIKEY_LIMITS_MAX: too many to decide */
 	ApikeyLimit *limits;		/* all that apply; limits.c charges them, and
@@ -66,6 +77,13 @@ extern bool apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
  */
 extern bool apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading,
 								 ApikeyKey *key);
+
+/* expires_at of a verdict as SQL shows it; not for APIKEY_NO_TIME. */
+static inline TimestampTz
+apikey_shown_time(TimestampTz at)
+{
+	return (IS_VALID_TIMESTAMP(at) || at == DT_NOEND) ? at : DT_NOBEGIN;
+}
 
 /* Tenant and environment of a key id, for log_usage(). */
 extern bool apikey_keystore_identify(int64 key_id, ApikeyReading *reading,

@@ -260,9 +260,7 @@ fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
 		if (key->metadata != NULL)
 			SET(10, PointerGetDatum(key->metadata));
 		if (verdict->expires_at != APIKEY_NO_TIME)
-			SET(11, TimestampTzGetDatum(IS_VALID_TIMESTAMP(verdict->expires_at) ||
-										verdict->expires_at == DT_NOEND ?
-										verdict->expires_at : DT_NOBEGIN));
+			SET(11, TimestampTzGetDatum(apikey_shown_time(verdict->expires_at)));
 	}
 	if (verdict->remaining >= 0)
 		SET(12, Int64GetDatum(verdict->remaining));
@@ -281,6 +279,104 @@ fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
 #undef SET
 }
 
+/* What verify() keeps from call to call: the row type, and a row of NULLs. */
+typedef struct RowType
+{
+	TupleDesc	desc;
+	HeapTuple	empty;
+} RowType;
+
+static RowType *
+row_type(FunctionCallInfo fcinfo)
+{
+	RowType    *type = fcinfo->flinfo->fn_extra;
+
+	if (unlikely(type == NULL))
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		Datum		values[VERDICT_NATTS] = {0};
+		bool		nulls[VERDICT_NATTS];
+		TupleDesc	desc;
+
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+			desc->natts != VERDICT_NATTS)
+			elog(ERROR, "return type must be apikey.verdict");
+		type = palloc(sizeof(RowType));
+		type->desc = BlessTupleDesc(desc);
+		memset(nulls, true, sizeof(nulls));
+		type->empty = heap_form_tuple(type->desc, values, nulls);
+		fcinfo->flinfo->fn_extra = type;
+		MemoryContextSwitchTo(old);
+	}
+	return type;
+}
+
+/*
+ * The row of a key that is VALID: what the key has ready (ApikeyKey.row), and
+ * behind it the columns that differ from call to call, of which retry_after and
+ * detail are NULL.  The same bytes as heap_form_tuple() would make; it made the
+ * head.
+ */
+static HeapTupleHeader
+valid_row(const ApikeyVerdict *verdict, const ApikeyKey *key, const RowType *type)
+{
+	ArrayType  *warnings = (ArrayType *) DatumGetPointer(warnings_datum(verdict->warnings));
+	int			name_len = (int) strlen(verdict->limit_name);
+	int			hoff = type->empty->t_data->t_hoff;
+	int			len;
+	HeapTupleHeader row;
+	char	   *data;
+	bits8	   *bits;
+
+	StaticAssertStmt(APIKEY_LIMIT_NAME_MAX + VARHDRSZ_SHORT <= VARATT_SHORT_MAX,
+					 "name of a limit needs a short header");
+
+	/* at most: padding of remaining, a short name, padding of an array */
+	len = hoff + MAXALIGN(key->row_len) + sizeof(int64) + VARHDRSZ_SHORT + name_len +
+		ALIGNOF_INT + VARSIZE(warnings);
+	row = palloc0(len);
+	memcpy(row, type->empty->t_data, hoff);
+	bits = row->t_bits;
+	data = (char *) row + hoff;
+	memcpy(data, key->row, key->row_len);
+	bits[0] = key->row_bits[0];
+	bits[1] = key->row_bits[1];
+	len = key->row_len;
+	if (verdict->remaining >= 0)
+	{
+		len = MAXALIGN(len);
+		memcpy(data + len, &verdict->remaining, sizeof(int64));
+		len += sizeof(int64);
+		bits[1] |= 1 << 4;
+	}
+	if (name_len > 0)
+	{
+		SET_VARSIZE_SHORT(data + len, VARHDRSZ_SHORT + name_len);
+		memcpy(data + len + VARHDRSZ_SHORT, verdict->limit_name, name_len);
+		len += VARHDRSZ_SHORT + name_len;
+		bits[1] |= 1 << 5;
+	}
+	bits[2] = 1 << 0;
+	if (VARATT_CAN_MAKE_SHORT(warnings))
+	{
+		int			short_len = VARATT_CONVERTED_SHORT_SIZE(warnings);
+
+		SET_VARSIZE_SHORT(data + len, short_len);
+		memcpy(data + len + VARHDRSZ_SHORT, VARDATA(warnings), short_len - VARHDRSZ_SHORT);
+		len += short_len;
+	}
+	else
+	{
+		len = INTALIGN(len);
+		memcpy(data + len, warnings, VARSIZE(warnings));
+		len += VARSIZE(warnings);
+	}
+
+	row->t_infomask |= HEAP_HASVARWIDTH;
+	HeapTupleHeaderSetDatumLength(row, hoff + len);
+	return row;
+}
+
 Datum
 apikey_sql_verify(PG_FUNCTION_ARGS)
 {
@@ -288,25 +384,15 @@ apikey_sql_verify(PG_FUNCTION_ARGS)
 	ApikeyAnswer answer;
 	Datum		values[VERDICT_NATTS];
 	bool		nulls[VERDICT_NATTS];
-	TupleDesc	tupdesc = fcinfo->flinfo->fn_extra;
-
-	if (tupdesc == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE ||
-			tupdesc->natts != VERDICT_NATTS)
-			elog(ERROR, "return type must be apikey.verdict");
-		tupdesc = BlessTupleDesc(tupdesc);
-		fcinfo->flinfo->fn_extra = tupdesc;
-		MemoryContextSwitchTo(old);
-	}
+	const RowType *type = row_type(fcinfo);
 
 	collect_call(fcinfo, &call);
 	call.key = arg_str(fcinfo, ARG_KEY);
 	apikey_verify(&call, &answer);
+	if (answer.verdict.code == APIKEY_VALID)
+		PG_RETURN_HEAPTUPLEHEADER(valid_row(&answer.verdict, answer.key, type));
 	fill_verdict(&answer, values, nulls);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(type->desc, values, nulls)));
 }
 
 Datum

@@ -177,6 +177,20 @@ is($stat->query_safe('SELECT sum(length(v.metadata::text)) > 1200000 FROM genera
 	"t\nt", 'a key larger than its share is read each time');
 $stat->quit;
 
+# verify() puts the row of a valid key together by hand, verify_many() does not
+is($node->safe_psql('postgres', <<'SQL'), "1200\n0", 'verify and verify_many give the same rows');
+CREATE TABLE shapes AS SELECT k.key FROM generate_series(0, 299) i, apikey.create_key('acme', 'production',
+  owner => CASE WHEN i % 3 > 0 THEN repeat('o', i / 2 + 1) END,
+  name => CASE WHEN i % 5 > 0 THEN repeat('n', i % 200 + 1) END,
+  scopes => (SELECT array_agg('scope:' || j) FROM generate_series(1, i % 40) j),
+  metadata => CASE WHEN i % 7 > 0 THEN jsonb_build_object('m', repeat('x', i)) END,
+  expires_at => CASE WHEN i % 2 = 0 THEN now() + make_interval(days => i + 1) WHEN i % 11 = 0 THEN 'infinity' END) k;
+CREATE TABLE twice AS SELECT a, b FROM generate_series(1, 4), shapes, LATERAL (SELECT apikey.verify(key) a) x, apikey.verify_many(ARRAY[key]) b;
+SELECT count(*) FROM twice WHERE (a).valid;
+SELECT count(*) FROM twice WHERE NOT a *= b OR a::text <> b::text;
+SQL
+$node->safe_psql('postgres', 'DROP TABLE shapes, twice');
+
 # dropped and made again in one session
 is($session->query_safe('SELECT warm(12)'), 'VALID, kept', 'another extension: kept before');
 $session->query_safe('SET client_min_messages = warning; DROP EXTENSION apikey CASCADE');
