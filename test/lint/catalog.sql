@@ -21,6 +21,8 @@ WITH ext AS (
 	('not_strict', 'apikey_new_secret', 'without a public key nothing is sealed'),
 	('not_strict', 'apikey_make_data_key', 'takes no argument'),
 	('not_strict', 'apikey_rewrap', 'an unwrapped data key has no master key'),
+	('not_strict', 'apikey_valid_limits', 'NULL is no limit'),
+	('not_strict', 'apikey_check_limits', 'as valid_limits'),
 	('trigger', 'flush_row', 'reads no table; tells sessions of a change and flushes its commit'),
 	('trigger', 'flush_truncate', 'as flush_row')
 ), member AS (

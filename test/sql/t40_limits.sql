@@ -146,7 +146,7 @@ CREATE TEMP TABLE u33 (code text, limit_name text);
 DO $$
 BEGIN
 	FOR cycle IN 1 .. 12 LOOP
-		INSERT INTO u33 SELECT v.code, CASE WHEN NOT v.valid THEN v.limit_name END 
+		INSERT INTO u33 SELECT v.code, CASE WHEN NOT v.valid THEN v.limit_name END
 			FROM k, generate_series(1, 8) i, LATERAL apikey.verify(k.key, request_id => i::text) v WHERE n = 'u33';
 		PERFORM pg_temp.later('2 min');
 	END LOOP;
