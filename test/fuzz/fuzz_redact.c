@@ -130,6 +130,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, built, (size_t) len);
 	result = apikey_redact(text, (size_t) len);
 	ASSERT(result.found >= apart && result.masked >= result.found);
+	ASSERT(result.masked == 0 || apikey_may_hold_key(built, (size_t) len));
 
 	/*
 	 * What was changed was a digit and is a star: a whole run of 28 digits

@@ -141,6 +141,8 @@ test_cases(void)
 		ApikeyRedaction result;
 
 		CHECK_INT(strlen(cases[i].out), len);
+		CHECKF(cases[i].masked == 0 || apikey_may_hold_key(text.ptr, (size_t) len),
+			   "'%s': said to hold no key", cases[i].in);
 		result = apikey_redact((char *) text.ptr, (size_t) len);
 		CHECKF(memcmp(text.ptr, cases[i].out, (size_t) len) == 0, "'%s' became '%.*s'",
 			   cases[i].in, len, text.ptr);
@@ -153,6 +155,18 @@ test_cases(void)
 		CHECKF(result.found == 0 && memcmp(text.ptr, cases[i].out, (size_t) len) == 0,
 			   "'%s': the second time changed it again", cases[i].in);
 	}
+}
+
+/* What is told quickly. */
+static void
+test_quick(void)
+{
+	CHECK(apikey_may_hold_key(KEY, strlen(KEY)));
+	CHECK(apikey_may_hold_key("a_b_" D28, 32));
+	CHECK(!apikey_may_hold_key("a_b_" D27, 31));
+	CHECK(apikey_may_hold_key("a%5Fb%5f" D28, 36));
+	CHECK(!apikey_may_hold_key("", 0));
+	CHECK(!apikey_may_hold_key("Mozilla/5.0 (X11; Linux x86-64) Gecko/20100101", 46));
 }
 
 /* Zero bytes are bytes like others. */
@@ -243,6 +257,7 @@ main(void)
 {
 	unit_begin();
 	test_cases();
+	test_quick();
 	test_zero_bytes();
 	test_all_sizes();
 	test_long();
