@@ -61,10 +61,8 @@ SELECT status FROM apikey.revoke_key(<key>, 'reason', '2099-01-01', false);
 SELECT status FROM apikey.restore_key(<gone>, 'reason');
 --- delete_key | call
 SELECT status FROM apikey.delete_key(<gone>);
---- add_credits, a key without a quota | call
-SELECT status FROM apikey.add_credits(<key>, 5, NULL, 'reason', 'idem');
 --- add_credits | call
-SELECT status FROM apikey.add_credits((SELECT key_id FROM apikey.create_key('<tenant>', '<env>', quotas => ARRAY[('q', 5, 'day', NULL, NULL)]::apikey.quota[])), 5);
+SELECT status FROM apikey.add_credits((SELECT key_id FROM apikey.create_key('<tenant>', '<env>', quotas => ARRAY[('q', 5, 'day', NULL, NULL)]::apikey.quota[])), 5, 'q', 'reason', 'idem');
 --- reset_limits | call
 SELECT status FROM apikey.reset_limits(<key>, 'reason');
 --- revoke_secret | call
