@@ -661,7 +661,10 @@ apikey_reserve_run(void)
 	{
 		tidy();
 		if (apikey_buckets_unknown())
+		{
 			learn();
+			tidy_at = now + TIDY_MS * 1000L;
+		}
 	}
 	while (run_round())
 	{

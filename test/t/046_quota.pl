@@ -222,5 +222,16 @@ is(codes('cancel'), 'VALID', 'the next one serves what was left');
 is($node->safe_psql('postgres', "SELECT count(*) FILTER (WHERE v.code = 'VALID') FROM generate_series(1, 20) g, app_key k, LATERAL (SELECT (apikey.verify(k.key, request_id => g::text)).code) v WHERE k.name = 'cancel'"),
 	9, 'exactly');
 
+# --- what is used is shown, and what lies idle is given back
+make_key('idle', "('total', 100000, 'total', NULL, NULL)");
+my $state = "SELECT used, reserved > used FROM apikey.quota_state WHERE key_id = (SELECT key_id FROM app_key WHERE name = 'idle')";
+my $spend = "SELECT count(*) FILTER (WHERE v.code = 'VALID') FROM generate_series(1, %d) g, app_key k, LATERAL (SELECT (apikey.verify(k.key, request_id => g::text)).code) v WHERE k.name = 'idle'";
+is($node->safe_psql('postgres', sprintf $spend, 77), 77, 'used some');
+ok(poll($node, $state, '77|t'), 'quota_state shows what is used');
+# by another writer, which has to find out whose bucket it is
+signal_worker($node, 'writer', 'TERM');
+ok(poll($node, $state, '77|f'), 'after a minute without use the rest of the block is back');
+is($node->safe_psql('postgres', sprintf $spend, 100_000), 100_000 - 77, 'and can be used, exactly');
+
 $node->stop;
 done_testing();
