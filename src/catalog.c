@@ -161,9 +161,12 @@ load_changes(Oid schema)
 			continue;
 		if (strcmp(suffix, "all") == 0)
 			n = APIKEY_CHANGE_ALL;
-		else if (strlen(suffix) == 3 && strspn(suffix, "0123456789") == 3 &&
-				 atoi(suffix) < APIKEY_NCHANGES)
-			n = atoi(suffix);
+		else if (strlen(suffix) == 3 && strspn(suffix, "0123456789") == 3)
+		{
+			n = (suffix[0] - '0') * 100 + (suffix[1] - '0') * 10 + (suffix[2] - '0');
+			if (n >= APIKEY_NCHANGES)
+				continue;
+		}
 		else
 			continue;
 		oids.changes[n] = form->oid;
