@@ -9,8 +9,8 @@
  *		limiter->lock (LWLock)	the table lock of bucket.h.  Shared to find a
  *								bucket, exclusive to make one.
  * Nothing that can raise an error, allocate, log or wait runs under it or under
- * a lock bit.  It may be taken with slot->reserve_lock held, and no other
- * LWLock is taken under it.  A charge takes lock bits only: the bucket of a key
+ * a lock bit.  It may be taken with slot->reserve_lock held, lock bits with
+ * control->lock held (apikey_limiter_abandon), and no LWLock under either.  A charge takes lock bits only: the bucket of a key
  * that was used before is found through the hint in its ApikeyLimit.
  *
  * The clock is CLOCK_MONOTONIC, the same for all processes of a machine and
@@ -228,6 +228,31 @@ apikey_limiter_reset(ApikeyBucketId id)
 	charge.id = id;
 	if (limiter != NULL && apikey_limiter_find(&charge))
 		(void) apikey_bucket_reset(limiter->table, charge.bucket, id);
+}
+
+/*
+ * A debt stays, it will be over in its time; units of a lifetime quota and a
+ * request that nobody answers would keep the bucket for ever.
+ */
+void
+apikey_limiter_abandon(Oid database)
+{
+	ApikeyBucketShared *bucket;
+
+	for (uint32 i = 0; (bucket = apikey_bucket_at(limiter->table, i)) != NULL; i++)
+	{
+		ApikeyBucketShared copy;
+		int64		left;
+		int64		tat;
+
+		if (*(volatile uint32 *) &bucket->database != database)
+			continue;
+		apikey_bucket_copy(bucket, &copy);
+		if (copy.database != database)
+			continue;
+		(void) apikey_bucket_refuse(limiter->table, bucket, copy.id);
+		(void) apikey_bucket_close(limiter->table, bucket, copy.id, false, &left, &tat);
+	}
 }
 
 /* ---- counters ---- */

@@ -75,6 +75,13 @@ extern int64 apikey_limiter_close(ApikeyBucketShared *bucket, ApikeyBucketId id,
  */
 extern void apikey_limiter_reset(ApikeyBucketId id);
 
+/*
+ * apikey_limiter_abandon takes back what was reserved for the buckets of a
+ * database that has no writer any more and no process connected to it: they
+ * become idle by time alone.
+ */
+extern void apikey_limiter_abandon(Oid database);
+
 /* Counters for stat_limits: what limits.c has to tell. */
 extern void apikey_limiter_count_reservation(void);
 extern void apikey_limiter_count_unavailable(void);

@@ -13,6 +13,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "limiter.h"
 #include "redact.h"
 #include "slot.h"
 
@@ -188,6 +189,7 @@ apikey_slot_reclaim(void)
 		{
 			/* nobody will write what is left, if the extension is gone */
 			pg_atomic_write_u32(&slot->database, InvalidOid);
+			apikey_limiter_abandon(database);
 		}
 	}
 }

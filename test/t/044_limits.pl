@@ -265,6 +265,15 @@ is($all->(300, 1, 53), 'VALID|53', 'all but two are busy');
 at(300, "SELECT new_key('3000', NULL, NULL, (SELECT array_agg(('l' || i, 5, '30 s', NULL, NULL)::apikey.rate_limit) FROM generate_series(1, 3) i))", $tiny);
 is(at(300, "SELECT hit('3000')", $tiny), 'UNAVAILABLE', 'three limits and two idle buckets');
 is($all->(300, 54, 55), 'VALID|2', 'which are left for others');
+
+# nobody answers for what a database that is dropped has reserved
+$tiny->safe_psql('postgres', 'CREATE DATABASE gone');
+$tiny->safe_psql('gone', "CREATE EXTENSION apikey CASCADE; SET apikey.test_now = '" . ($t0 + 1000) . "'; $tools"
+	  . "SELECT new_key('q', NULL, NULL, NULL, ARRAY[('total', 1000, 'total', NULL, NULL)]::apikey.quota[])");
+is($tiny->safe_psql('gone', "SET apikey.test_now = '" . ($t0 + 1000) . "'; SELECT hit('q')"), 'VALID 999 total', 'a lifetime quota in another database');
+is($all->(1000, 1, 64), "UNAVAILABLE|2\nVALID|62", 'it keeps its bucket, and so does the one of this database');
+$tiny->safe_psql('postgres', 'DROP DATABASE gone');
+is($all->(2000, 1, 64), "UNAVAILABLE|1\nVALID|63", 'until its database is dropped');
 $tiny->stop;
 
 # --- the largest table there can be: it starts, or says what it lacks
