@@ -36,7 +36,7 @@ measure_us_allowed_cold() { inserver_net "apikey.is_allowed($inserver_request)" 
 measure_us_verify_cold() { inserver_net "apikey.verify($inserver_request)" "SET apikey.cache_size = 0;"; }
 
 inserver_rounds=$ROUNDS
-ROUNDS=$((ROUNDS * 3))
+ROUNDS=$((ROUNDS * 7))
 rounds us_allowed us_silent us_verify us_allowed_cold us_verify_cold
 ROUNDS=$inserver_rounds
 
