@@ -52,7 +52,7 @@ rounds()
 		[ "$round" -gt 0 ] || turn_seconds=1
 		for name in "$@"; do
 			figure=$("measure_$name")
-			[[ $figure =~ ^[0-9.]+$ ]] || die "$name gave no figure: $figure"
+			[[ $figure =~ ^-?[0-9.]+$ ]] || die "$name gave no figure: $figure"
 			[ "$round" -eq 0 ] || echo "$figure" >>"$work/$name.figures"
 		done
 	done
