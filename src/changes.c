@@ -23,6 +23,9 @@
 /* nothing has the stamp 0 */
 ApikeyMarks apikey_marks = {.now = 1, .all = 1};
 
+/* the callbacks of roles are called by ourselves */
+static bool renewing_roles = false;
+
 /* the last answer of apikey_changes_watched() about triggers, and its stamp */
 static bool watched = false;
 static uint64 watched_stamp = 0;
@@ -98,7 +101,16 @@ on_schema(Datum arg, int cacheid, uint32 hashvalue)
 static void
 on_roles(Datum arg, int cacheid, uint32 hashvalue)
 {
-	apikey_marks.roles = ++apikey_marks.now;
+	if (!renewing_roles)
+		apikey_marks.roles = ++apikey_marks.now;
+}
+
+void
+apikey_changes_renew_roles(void)
+{
+	renewing_roles = true;
+	CallSyscacheCallbacks(AUTHMEMROLEMEM, 0);
+	renewing_roles = false;
 }
 
 static void

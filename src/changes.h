@@ -73,6 +73,13 @@ extern void apikey_changes_send(int change);
 extern bool apikey_changes_dirty(void);
 
 /*
+ * Make the server forget which roles the last role it looked at is a member of.
+ * It keeps that list (roles_is_member_of() in acl.c), and a list that was begun
+ * before a REVOKE and ended after its message would stay until the next one.
+ */
+extern void apikey_changes_renew_roles(void);
+
+/*
  * Whether what is read now may be kept: the OIDs are known and every table
  * that feeds a verification has its triggers.  Cheap unless something changed.
  * Takes the stamp, before anything is looked at.

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "catalog.h"
+#include "changes.h"
 #include "membership.h"
 
 static const struct
@@ -112,6 +113,7 @@ apikey_role_may(Oid role, int mask, const int64 *tenants, int ntenants,
 {
 	if (superuser_arg(role))
 		return true;
+	apikey_changes_renew_roles();
 	for (int i = 0; i < ntenants; i++)
 		if (tenant_grants(tenants[i], role, mask, snapshot))
 			return true;
@@ -205,6 +207,7 @@ apikey_role_tenants(Oid role, int mask, Snapshot snapshot, int *count, bool *all
 	*all = superuser_arg(role);
 	if (!*all)
 	{
+		apikey_changes_renew_roles();
 		apikey_scan_begin(&scan, APIKEY_TABLE_MEMBER, -1, snapshot, 0, NULL,
 						  ForwardScanDirection);
 		while (apikey_scan_next(&scan))
