@@ -157,9 +157,11 @@ void
 apikey_limiter_full(void)
 {
 	pg_atomic_fetch_add_u64(&limiter->full, 1);
+	/* without the statement and its context, which may hold the text of a key */
 	if (apikey_once_a_minute(&limiter->full_logged_at))
-		ereport(LOG,
-				(errmsg("the table of rate limits and quotas is full, verifications are answered UNAVAILABLE"),
+		ereport(LOG_SERVER_ONLY,
+				(errhidestmt(true), errhidecontext(true),
+				 errmsg("the table of rate limits and quotas is full, verifications are answered UNAVAILABLE"),
 				 errdetail("All %d buckets are in use.", apikey_limit_buckets),
 				 errhint("Increase apikey.limit_buckets and restart the server.")));
 }

@@ -29,15 +29,19 @@
 /* apikey.usage_sync waits this many times apikey.usage_wait */
 #define SYNC_WAIT_FACTOR	10
 
-/* Count a lost event; tell the log, but not more than once a minute. */
+/*
+ * Count a lost event; tell the log, but not more than once a minute.  Neither
+ * statement nor context go there: they may hold the text of a key.
+ */
 static void
 count_drop(ApikeySlotShared *slot, const char *why, const char *hint)
 {
 	uint64		n = pg_atomic_add_fetch_u64(&slot->dropped, 1);
 
 	if (apikey_once_a_minute(&slot->drop_logged_at))
-		ereport(LOG,
-				(errmsg("usage events are dropped: %s", why),
+		ereport(LOG_SERVER_ONLY,
+				(errhidestmt(true), errhidecontext(true),
+				 errmsg("usage events are dropped: %s", why),
 				 errdetail("The database with OID %u has lost %llu events since the server started.",
 						   MyDatabaseId, (unsigned long long) n),
 				 errhint("%s", hint)));
@@ -49,8 +53,9 @@ count_unslotted(void)
 	uint64		n = pg_atomic_add_fetch_u64(&apikey_control->unslotted, 1);
 
 	if (apikey_once_a_minute(&apikey_control->full_logged_at))
-		ereport(LOG,
-				(errmsg("usage events are dropped: no room for the database with OID %u",
+		ereport(LOG_SERVER_ONLY,
+				(errhidestmt(true), errhidecontext(true),
+				 errmsg("usage events are dropped: no room for the database with OID %u",
 						MyDatabaseId),
 				 errdetail("%d databases use apikey already; %llu events were lost since the server started.",
 						   apikey_control->nslots, (unsigned long long) n),
@@ -137,7 +142,8 @@ wait_for_disk(ApikeySlotShared *slot, uint64 position)
 	apikey_slot_raise(&slot->sync_wanted, position);
 	if (!apikey_slot_wait(slot, &slot->durable, position, timeout))
 		ereport(WARNING,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				(errhidecontext(true),
+				 errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("usage event is not on disk yet"),
 				 errdetail("Waited %lld ms for the usage writer.", (long long) timeout),
 				 errhint("See the views apikey.stat_usage and apikey.stat_worker.")));
