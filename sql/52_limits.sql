@@ -221,7 +221,7 @@ $$;
 
 -- Takes blocks of units from quotas.  A block brings the bucket, which has
 -- left_units of its last one, to a sixteenth of what is there; at least what is
--- needed; need 0 takes none.
+-- needed, if it has less; need 0 takes none.
 CREATE FUNCTION apikey._reserve_quotas(
 	quota_ids uuid[], window_starts timestamptz[], window_ends timestamptz[], tenant_ids bigint[], key_ids bigint[],
 	shared text[], holders text[], names text[], units bigint[], needs bigint[], left_units bigint[], most bigint,
@@ -243,7 +243,8 @@ BEGIN
 	WITH asked AS MATERIALIZED (
 		SELECT r.n, r.quota_id, r.window_start, r.units, r.left_units, coalesce(s.reserved, 0) AS reserved, coalesce(s.credits, 0) AS credits, a.available,
 			   CASE WHEN r.need <= 0 OR a.available <= 0 THEN 0
-					ELSE least(a.available, greatest(r.need, least(greatest(a.available / 16, 1), most) - r.left_units)) END AS block
+					ELSE least(a.available, greatest(CASE WHEN r.need > r.left_units THEN r.need ELSE 0 END,
+													 least(greatest(a.available / 16, 1), most) - r.left_units)) END AS block
 		FROM unnest(quota_ids, window_starts, units, needs, left_units)
 			WITH ORDINALITY r (quota_id, window_start, units, need, left_units, n)
 			LEFT JOIN apikey.quota_state s ON s.quota_id = r.quota_id AND s.window_start = r.window_start

@@ -25,7 +25,7 @@
  * The level "model" reads these lines:
  * must hold: -DFAILURES=2
  * must hold: -DFAILURES=1 -DROLLOVER
- * must hold: -DFAILURES=0 -DCREDITS
+ * must hold: -DFAILURES=1 -DCREDITS
  * must fail: -DGRANT_FIRST			grants before it is stored
  * must fail: -DNO_CONFIRM			grants before the standby has it
  * must fail: -DROLLOVER -DANY_WINDOW	grants whatever window the bucket has
@@ -34,6 +34,8 @@
  * must fail: -DFREE_FIRST			frees the request before the grant
  * must fail: -DFAILURES=0 -DCREDITS -DDROP_MARK	a grant takes REFRESH away
  * must fail: -DFAILURES=0 -DCREDITS -DMARK_FIRST	REFRESH is set before the commit
+ * must fail: -DCREDITS -DALWAYS_NEED	a bucket that has enough gets more whenever
+ *									it asks again
  */
 #ifndef FAILURES
 #define FAILURES	1
@@ -216,6 +218,12 @@ inline grant()
 #define CREDITS_OF(w)	((w) == 0 -> credits : 0)
 #define AVAILABLE	(QUOTA + CREDITS_OF(posted_window) - reserved[posted_window])
 
+#ifdef ALWAYS_NEED
+#define WANTED	posted_need
+#else
+#define WANTED	(posted_need > left -> posted_need : 0)
+#endif
+
 /* _reserve_quotas() for the request that was taken */
 inline compute()
 {
@@ -223,7 +231,7 @@ inline compute()
 	:: QUOTA + CREDITS_OF(posted_window) <= reserved[posted_window] || posted_need == 0 ->
 		block_stored = 0
 	:: else ->
-		block_stored = MAX(posted_need, BLOCK - MIN(left, BLOCK));
+		block_stored = MAX(WANTED, BLOCK - MIN(left, BLOCK));
 		block_stored = MIN(AVAILABLE, block_stored)
 	fi
 }
