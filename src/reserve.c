@@ -332,11 +332,20 @@ look_at_buckets(ApikeyLedgerRow *rows, int count, bool mark)
 			continue;
 		}
 		row->in_use = apikey_buckets_take_back(row->limit_id, row->quota);
-		for (int i = 0; row->quota && i < APIKEY_RESERVE_MAX; i++)
-			if (works[i].stored && works[i].request.kind == APIKEY_BUCKET_QUOTA &&
-				works[i].request.window == row->window &&
-				memcmp(works[i].request.durable_id, row->limit_id, APIKEY_LIMIT_ID_LEN) == 0)
-				row->held = add_saturated(row->held, works[i].block);
+		for (int i = 0; i < APIKEY_RESERVE_MAX; i++)
+		{
+			Work	   *work = &works[i];
+
+			if (!work->stored ||
+				memcmp(work->request.durable_id, row->limit_id, APIKEY_LIMIT_ID_LEN) != 0)
+				continue;
+
+			/* the ceiling that was stored for it will not be on disk any more */
+			if (!row->quota)
+				work->again = true;
+			else if (work->request.window == row->window)
+				row->held = add_saturated(row->held, work->block);
+		}
 	}
 }
 
