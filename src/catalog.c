@@ -339,6 +339,20 @@ apikey_scan_end(ApikeyScan *scan)
 	table_close(scan->heap, AccessShareLock);
 }
 
+bool
+apikey_scan_fetch(ApikeyScan *scan, ApikeyTable table, ApikeyIndex index, int64 id,
+				  Snapshot snapshot)
+{
+	ScanKeyData key;
+
+	apikey_key_int64(&key, 1, id);
+	apikey_scan_begin(scan, table, index, snapshot, 1, &key, ForwardScanDirection);
+	if (apikey_scan_next(scan))
+		return true;
+	apikey_scan_end(scan);
+	return false;
+}
+
 Datum
 apikey_scan_get(ApikeyScan *scan, int attnum, bool *isnull)
 {

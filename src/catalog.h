@@ -186,6 +186,13 @@ extern void apikey_scan_begin(ApikeyScan *scan, ApikeyTable table, int index,
 extern bool apikey_scan_next(ApikeyScan *scan);
 extern void apikey_scan_end(ApikeyScan *scan);
 
+/*
+ * apikey_scan_fetch reads one row by an int8 key, the first column of index;
+ * false, and no scan to end, when there is none.
+ */
+extern bool apikey_scan_fetch(ApikeyScan *scan, ApikeyTable table, ApikeyIndex index,
+							  int64 id, Snapshot snapshot);
+
 /* Columns of the current row; the defaults stand for NULL. */
 extern Datum apikey_scan_get(ApikeyScan *scan, int attnum, bool *isnull);
 extern int64 apikey_scan_int64(ApikeyScan *scan, int attnum, int64 if_null);

@@ -41,21 +41,6 @@ scan_time(ApikeyScan *scan, int attnum)
 	return value == APIKEY_NO_TIME ? value + 1 : value;
 }
 
-/* Read one row by an int8 key; false when there is none. */
-static bool
-fetch_row(ApikeyScan *scan, ApikeyTable table, ApikeyIndex index, int64 id,
-		  Snapshot snapshot)
-{
-	ScanKeyData key;
-
-	apikey_key_int64(&key, 1, id);
-	apikey_scan_begin(scan, table, index, snapshot, 1, &key, ForwardScanDirection);
-	if (apikey_scan_next(scan))
-		return true;
-	apikey_scan_end(scan);
-	return false;
-}
-
 bool
 apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
 					 int32 keyring_id, ApikeyReading *reading, ApikeySecret *secret)
@@ -239,8 +224,8 @@ load_chain(int64 key_id, ApikeyReading *reading, ApikeyKey *key)
 			record->chain_broken = true;
 			break;
 		}
-		if (!fetch_row(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id,
-					   reading->snapshot))
+		if (!apikey_scan_fetch(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id,
+							   reading->snapshot))
 		{
 			if (n == 0)
 				return false;
@@ -412,8 +397,8 @@ apikey_keystore_identify(int64 key_id, ApikeyReading *reading, int64 *tenant_id,
 {
 	ApikeyScan	scan;
 
-	if (!fetch_row(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id,
-				   reading->snapshot))
+	if (!apikey_scan_fetch(&scan, APIKEY_TABLE_API_KEY, APIKEY_INDEX_API_KEY_PKEY, key_id,
+						   reading->snapshot))
 		return false;
 	*tenant_id = apikey_scan_int64(&scan, Anum_api_key_tenant_id, 0);
 	*environment_id = apikey_scan_int64(&scan, Anum_api_key_environment_id, 0);

@@ -215,21 +215,6 @@ apikey_rulecache_policy(int64 policy_id, ApikeyReading *reading)
 	return rules;
 }
 
-/* Read one row by an int8 key; false when there is none. */
-static bool
-fetch_row(ApikeyScan *scan, ApikeyTable table, ApikeyIndex index, int64 id,
-		  Snapshot snapshot)
-{
-	ScanKeyData key;
-
-	apikey_key_int64(&key, 1, id);
-	apikey_scan_begin(scan, table, index, snapshot, 1, &key, ForwardScanDirection);
-	if (apikey_scan_next(scan))
-		return true;
-	apikey_scan_end(scan);
-	return false;
-}
-
 static ApikeyRoleScopes *
 pack_role(ApikeyPack *pack, const ApikeyRoleScopes *from)
 {
@@ -250,7 +235,7 @@ apikey_rulecache_role(int64 role_id, ApikeyReading *reading)
 
 	if (role != NULL)
 		return role;
-	if (!fetch_row(&scan, APIKEY_TABLE_ROLE, APIKEY_INDEX_ROLE_PKEY, role_id, reading->snapshot))
+	if (!apikey_scan_fetch(&scan, APIKEY_TABLE_ROLE, APIKEY_INDEX_ROLE_PKEY, role_id, reading->snapshot))
 		return NULL;
 	role = palloc0(sizeof(*role));
 	role->scopes = apikey_scan_str_list(&scan, Anum_role_scopes);
@@ -289,8 +274,8 @@ apikey_rulecache_environment(int64 environment_id, ApikeyReading *reading)
 
 	if (environment != NULL)
 		return environment;
-	if (!fetch_row(&scan, APIKEY_TABLE_ENVIRONMENT, APIKEY_INDEX_ENVIRONMENT_PKEY,
-				   environment_id, reading->snapshot))
+	if (!apikey_scan_fetch(&scan, APIKEY_TABLE_ENVIRONMENT, APIKEY_INDEX_ENVIRONMENT_PKEY,
+						   environment_id, reading->snapshot))
 		return NULL;
 	environment = palloc0(sizeof(*environment));
 	name = apikey_scan_str(&scan, Anum_environment_name);
@@ -456,7 +441,7 @@ load_tenant(int64 tenant_id, Snapshot snapshot)
 		ApikeyScan	scan;
 		ApikeyStr	status;
 
-		if (!fetch_row(&scan, APIKEY_TABLE_TENANT, APIKEY_INDEX_TENANT_PKEY, tenant_id, snapshot))
+		if (!apikey_scan_fetch(&scan, APIKEY_TABLE_TENANT, APIKEY_INDEX_TENANT_PKEY, tenant_id, snapshot))
 			break;
 		names[tenant->nids] = apikey_scan_str(&scan, Anum_tenant_name);
 		status = apikey_scan_str(&scan, Anum_tenant_status);
