@@ -30,13 +30,20 @@ SQL_PARTS = \
 	35_partitions \
 	38_common \
 	40_tenants \
+	41_tree \
 	42_policies \
 	43_key_checks \
 	44_keys \
+	45_policy_versions \
 	46_lifecycle \
+	47_preview \
 	48_access \
+	49_owners \
 	50_verify \
+	51_identity \
 	52_limits \
+	54_approvals \
+	56_step_up \
 	60_usage \
 	65_tasks \
 	70_views \

@@ -38,6 +38,11 @@ CREATE TABLE apikey.tenant (
 	generation	pg_catalog.int8 NOT NULL DEFAULT 0,
 	suspend_reason pg_catalog.text,
 	created_at	pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	rate_limits	apikey.rate_limit[] NOT NULL DEFAULT '{}',
+	quotas		apikey.quota[] NOT NULL DEFAULT '{}',
+	max_keys_per_owner pg_catalog.int4
+		CONSTRAINT tenant_max_keys_per_owner CHECK (max_keys_per_owner OPERATOR(pg_catalog.>=) 0),
+	CONSTRAINT tenant_limits CHECK (apikey.valid_limits(rate_limits, quotas)),
 	CONSTRAINT tenant_not_own_parent CHECK (parent_id OPERATOR(pg_catalog.<>) tenant_id)
 );
 -- unique under the parent; NULL parents (roots) compare equal here
@@ -198,6 +203,30 @@ CREATE TABLE apikey.key_role (
 );
 CREATE INDEX key_role_role_id ON apikey.key_role (role_id);
 
+-- A key that waits, or waited, for a second pair of eyes; the key itself is
+-- the row of api_key with status pending.
+CREATE TABLE apikey.key_request (
+	key_id			pg_catalog.int8 PRIMARY KEY REFERENCES apikey.api_key ON DELETE CASCADE,
+	tenant_id		pg_catalog.int8 NOT NULL,
+	requested_by	pg_catalog.text NOT NULL,
+	requested_by_oid pg_catalog.oid NOT NULL,
+	session			pg_catalog.text NOT NULL,
+	requested_at	pg_catalog.timestamptz NOT NULL,
+	reason			pg_catalog.text,
+	bytes			pg_catalog.int4,
+	seal_to			pg_catalog.bytea,
+	ttl				pg_catalog.interval,
+	expires_at		pg_catalog.timestamptz,
+	decision		pg_catalog.text
+		CONSTRAINT key_request_decision CHECK (decision OPERATOR(pg_catalog.=) ANY ('{approved,rejected}'::pg_catalog.text[])),
+	decided_by		pg_catalog.text,
+	decided_at		pg_catalog.timestamptz,
+	decision_reason	pg_catalog.text,
+	CONSTRAINT key_request_decided CHECK ((decision IS NULL) OPERATOR(pg_catalog.=) (decided_at IS NULL)
+		AND (decision IS NULL) OPERATOR(pg_catalog.=) (decided_by IS NULL))
+);
+CREATE INDEX key_request_tenant ON apikey.key_request (tenant_id, key_id);
+
 CREATE TABLE apikey.keyring (
 	keyring_id	pg_catalog.int4 PRIMARY KEY,
 	algorithm	pg_catalog.text NOT NULL DEFAULT 'blake2b-256',
@@ -209,6 +238,20 @@ CREATE TABLE apikey.keyring (
 	CONSTRAINT keyring_material CHECK (pg_catalog.octet_length(material) OPERATOR(pg_catalog.=)
 		CASE WHEN wrapped THEN 72 ELSE 32 END),
 	CONSTRAINT keyring_master CHECK (wrapped OPERATOR(pg_catalog.=) (master_id IS NOT NULL))
+);
+
+-- The second factor of a database role.  material is encrypted under the data
+-- key; last_step is the newest time step a code was accepted for.
+CREATE TABLE apikey.member_totp (
+	role_oid		pg_catalog.oid NOT NULL,
+	system_identifier pg_catalog.int8 NOT NULL,
+	role_name		pg_catalog.text NOT NULL,
+	keyring_id		pg_catalog.int4 NOT NULL REFERENCES apikey.keyring,
+	material		pg_catalog.bytea NOT NULL,
+	last_step		pg_catalog.int8 NOT NULL DEFAULT 0,
+	enrolled_at		pg_catalog.timestamptz NOT NULL,
+	confirmed_at	pg_catalog.timestamptz,
+	PRIMARY KEY (role_oid, system_identifier)
 );
 
 CREATE TABLE apikey.key_secret (

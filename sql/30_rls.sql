@@ -98,3 +98,12 @@ ALTER TABLE apikey.limit_ledger ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECUR
 CREATE POLICY limit_ledger_read ON apikey.limit_ledger FOR SELECT USING (
 	(SELECT apikey.sees_all('usage'))
 	OR tenant_id OPERATOR(pg_catalog.=) ANY ((SELECT apikey.my_tenants('usage'))::pg_catalog.int8[]));
+
+ALTER TABLE apikey.key_request ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY key_request_read ON apikey.key_request FOR SELECT USING (
+	(SELECT apikey.sees_all('metadata'))
+	OR tenant_id OPERATOR(pg_catalog.=) ANY ((SELECT apikey.my_tenants('metadata'))::pg_catalog.int8[]));
+
+-- Holds second factors: nobody reads it, whatever was granted by mistake.
+ALTER TABLE apikey.member_totp ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY member_totp_none ON apikey.member_totp USING (false);

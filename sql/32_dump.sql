@@ -12,6 +12,8 @@ SELECT pg_catalog.pg_extension_config_dump('apikey.role', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.api_key', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.key_role', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.keyring', '');
+SELECT pg_catalog.pg_extension_config_dump('apikey.key_request', '');
+SELECT pg_catalog.pg_extension_config_dump('apikey.member_totp', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.key_secret', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.key_activity', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.ip_block', '');

@@ -49,7 +49,7 @@ ALTER TABLE apikey.key_role ENABLE ALWAYS TRIGGER flush_row;
 -- Of many keys.  Where columns are named, an UPDATE of others is nobody's
 -- business: making a key counts tenant.generation up.
 CREATE TRIGGER flush_row BEFORE UPDATE OR DELETE ON apikey.tenant
-	FOR EACH ROW EXECUTE FUNCTION apikey._flush_commit('all', 'tenant_id', 'parent_id', 'name', 'status');
+	FOR EACH ROW EXECUTE FUNCTION apikey._flush_commit('all', 'tenant_id', 'parent_id', 'name', 'status', 'rate_limits', 'quotas');
 CREATE TRIGGER flush_truncate BEFORE TRUNCATE ON apikey.tenant
 	FOR EACH STATEMENT EXECUTE FUNCTION apikey._flush_commit();
 ALTER TABLE apikey.tenant ENABLE ALWAYS TRIGGER flush_truncate;

@@ -45,6 +45,7 @@ BEGIN
 		('metadata', 'relation', 'ip_block', false),
 		('metadata', 'relation', 'event', false),
 		('metadata', 'relation', 'key', false),
+		('metadata', 'relation', 'key_request', false),
 		('metadata', 'function', 'list_keys', false),
 		('usage', 'function', 'flush_usage', true),
 

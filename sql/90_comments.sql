@@ -725,3 +725,38 @@ BEGIN
 	END LOOP;
 END
 $$;
+
+COMMENT ON COLUMN apikey.tenant.rate_limits IS 'rate limits that all keys of the tenant and of those below it share';
+COMMENT ON COLUMN apikey.tenant.quotas IS 'quotas that all keys of the tenant and of those below it share';
+COMMENT ON COLUMN apikey.tenant.max_keys_per_owner IS 'keys that are not revoked one owner may have in this tenant, whatever their policies';
+
+COMMENT ON TABLE apikey.key_request IS 'keys that wait, or waited, for an approval';
+COMMENT ON COLUMN apikey.key_request.key_id IS 'the key, with status pending until the decision';
+COMMENT ON COLUMN apikey.key_request.tenant_id IS 'its tenant';
+COMMENT ON COLUMN apikey.key_request.requested_by IS 'role that asked';
+COMMENT ON COLUMN apikey.key_request.requested_by_oid IS 'its OID in this cluster';
+COMMENT ON COLUMN apikey.key_request.session IS 'role that had logged in';
+COMMENT ON COLUMN apikey.key_request.requested_at IS 'when it was asked for';
+COMMENT ON COLUMN apikey.key_request.reason IS 'why the key is needed';
+COMMENT ON COLUMN apikey.key_request.bytes IS 'random bytes of the secret to be made; NULL: the default';
+COMMENT ON COLUMN apikey.key_request.seal_to IS 'X25519 public key that the secret will be sealed for';
+COMMENT ON COLUMN apikey.key_request.ttl IS 'life that was asked for, counted from the approval';
+COMMENT ON COLUMN apikey.key_request.expires_at IS 'end that was asked for';
+COMMENT ON COLUMN apikey.key_request.decision IS 'approved or rejected; NULL: still open';
+COMMENT ON COLUMN apikey.key_request.decided_by IS 'role that decided';
+COMMENT ON COLUMN apikey.key_request.decided_at IS 'when it decided';
+COMMENT ON COLUMN apikey.key_request.decision_reason IS 'why it was rejected';
+
+COMMENT ON TABLE apikey.member_totp IS 'second factors of database roles; nobody may read it';
+COMMENT ON COLUMN apikey.member_totp.role_oid IS 'the role';
+COMMENT ON COLUMN apikey.member_totp.system_identifier IS 'cluster in which the OID means something';
+COMMENT ON COLUMN apikey.member_totp.role_name IS 'its name when it enrolled';
+COMMENT ON COLUMN apikey.member_totp.keyring_id IS 'data key that material is encrypted under';
+COMMENT ON COLUMN apikey.member_totp.material IS 'the shared secret, encrypted';
+COMMENT ON COLUMN apikey.member_totp.last_step IS 'newest time step that a code was accepted for';
+COMMENT ON COLUMN apikey.member_totp.enrolled_at IS 'when the secret was made';
+COMMENT ON COLUMN apikey.member_totp.confirmed_at IS 'when the first code was given; NULL: not in force yet';
+
+COMMENT ON FUNCTION apikey._check_denials(bigint, apikey.policy_version, boolean) IS 'raises AK003 if rules would deny recent traffic and the change is not forced';
+COMMENT ON FUNCTION apikey._check_approval(apikey.api_key, apikey.policy_version) IS 'raises AK004 if keys like this one take an approval';
+COMMENT ON FUNCTION apikey._require_step_up(text, boolean) IS 'raises AK005 if the caller has to give a second factor first';

@@ -58,6 +58,8 @@ typedef enum ApikeyIndex
 #define Anum_tenant_parent_id			2
 #define Anum_tenant_name				3
 #define Anum_tenant_status				4
+#define Anum_tenant_rate_limits			11
+#define Anum_tenant_quotas				12
 
 #define Anum_policy_version_policy_id	1
 #define Anum_policy_version_version		2

@@ -1,0 +1,4 @@
+-- ---------------------------------------------------------------------------
+-- Policies as versions: history, difference, return to an earlier one, and the
+-- keys that a version does not fit.  Environments: their default policy.
+-- ---------------------------------------------------------------------------
