@@ -148,6 +148,38 @@ BEGIN
 END
 $$;
 
+-- The policy a caller names: the tenant's own one, or without a tenant the only
+-- one of that name the caller may see.
+CREATE FUNCTION apikey._find_policy(policy text, tenant text, class text) RETURNS apikey.policy
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	tid bigint;
+	matches apikey.policy[];
+BEGIN
+	IF tenant IS NOT NULL THEN
+		tid := apikey._tenant_id(tenant, class);
+	END IF;
+	PERFORM apikey._require(policy, 'policy');
+	IF tenant IS NOT NULL THEN
+		matches := ARRAY(SELECT p FROM apikey.policy p WHERE p.tenant_id = tid AND p.name = policy);
+	ELSE
+		matches := ARRAY(SELECT p FROM apikey.policy p
+						 WHERE p.name = policy AND apikey._may('metadata', p.tenant_id) LIMIT 2);
+	END IF;
+	IF cardinality(matches) = 0 THEN
+		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(policy));
+	ELSIF cardinality(matches) > 1 THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('policy "%s" exists in more than one tenant', apikey._shown(policy)),
+			HINT = 'Give the argument tenant.';
+	END IF;
+	PERFORM apikey._require_access(class, matches[1].tenant_id, format('policy "%s"', apikey._shown(policy)));
+	RETURN matches[1];
+END
+$$;
+
 -- The version in force at an instant; NULL for a NULL policy.
 CREATE FUNCTION apikey._rules_in_force(policy_id bigint, at timestamptz) RETURNS apikey.policy_version
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -164,6 +196,28 @@ BEGIN
 			WHERE v.policy_id = _rules_in_force.policy_id
 			ORDER BY v.effective_at, v.version LIMIT 1;
 	END IF;
+	RETURN rules;
+END
+$$;
+
+-- The rules a change makes of others: those given are set, those named by clear
+-- take their defaults.  Checked.  given holds rules by name, without nulls,
+-- intervals in the style set here.
+CREATE FUNCTION apikey._proposed_rules(base apikey.policy_version, given jsonb, clear text[]) RETURNS apikey.policy_version
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+AS $$
+DECLARE
+	rules apikey.policy_version;
+BEGIN
+	PERFORM apikey._check_clear(clear, apikey._rule_names());
+	IF EXISTS (SELECT FROM unnest(clear) c WHERE given ? c) THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a rule cannot be both set and cleared';
+	END IF;
+	rules := jsonb_populate_record(base, given || coalesce((
+		SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(apikey._rules_json(apikey._default_rules())) e
+		WHERE e.key = ANY (clear)), '{}'));
+	PERFORM apikey._check_rules(rules);
 	RETURN rules;
 END
 $$;
@@ -249,8 +303,7 @@ BEGIN
 	PERFORM apikey._check_text(description, 'description', 500);
 	PERFORM apikey._check_text(note, 'note', 1000);
 	PERFORM apikey._check_text(idempotency_key, 'idempotency_key', 200);
-	rules := jsonb_populate_record(apikey._default_rules(), given);
-	PERFORM apikey._check_rules(rules);
+	rules := apikey._proposed_rules(apikey._default_rules(), given, NULL);
 
 	INSERT INTO apikey.policy AS p (tenant_id, name, description, created_at)
 	VALUES (tid, _create_policy.name, _create_policy.description, apikey._now())
@@ -362,10 +415,6 @@ DECLARE
 BEGIN
 	PERFORM apikey._require(policy, 'policy');
 	PERFORM apikey._check_text(note, 'note', 1000);
-	PERFORM apikey._check_clear(clear, apikey._rule_names());
-	IF EXISTS (SELECT FROM unnest(clear) c WHERE given ? c) THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'a rule cannot be both set and cleared';
-	END IF;
 
 	-- one change at a time; create_key() holds the row against changes, too
 	UPDATE apikey.policy p SET latest_version = p.latest_version + 1
@@ -385,11 +434,8 @@ BEGIN
 
 	base := apikey._rules_in_force(head.policy_id, starts);
 	was := apikey._rules_json(base);
-	becomes := was || given
-		|| coalesce((SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(apikey._rules_json(apikey._default_rules())) e
-					 WHERE e.key = ANY (clear)), '{}');
-	rules := jsonb_populate_record(base, becomes);
-	PERFORM apikey._check_rules(rules);
+	rules := apikey._proposed_rules(base, given, clear);
+	becomes := apikey._rules_json(rules);
 
 	rules.policy_id := head.policy_id;
 	rules.version := head.latest_version;

@@ -556,6 +556,10 @@ COMMENT ON FUNCTION apikey._add_policy_version IS
 	'stores a policy version';
 COMMENT ON FUNCTION apikey._policy_id IS
 	'the policy of a name, own or of an ancestor';
+COMMENT ON FUNCTION apikey._find_policy IS
+	'the policy a caller names, of a tenant or the only one of that name the caller sees';
+COMMENT ON FUNCTION apikey._proposed_rules IS
+	'the rules a change makes of others, checked';
 COMMENT ON FUNCTION apikey._rules_in_force IS
 	'the version of a policy in force at an instant';
 COMMENT ON FUNCTION apikey._share_policy IS
