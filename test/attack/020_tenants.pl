@@ -60,19 +60,6 @@ diag('known to tell sizes and estimates of whole tables: ' . join ', ', @known) 
 # --- what is not there and what belongs to others reads the same --------------
 my %unknown;    # answers about what is not there
 
-# generic($output, $whose, @names): with <name> for what was typed
-sub generic
-{
-	my ($output, $whose, @names) = @_;
-	my %value = map { $_ => names_of($whose)->{$_} } @names;
-
-	foreach my $name (sort { length $value{$b} <=> length $value{$a} } keys %value)
-	{
-		$output =~ s/(?<![0-9A-Za-z])\Q$value{$name}\E(?![0-9A-Za-z])/<$name>/g;
-	}
-	return $output;
-}
-
 # <name> is an object of B or of nobody; the answers must not differ, up to what was typed
 foreach my $others ('foreign', 'sister', 'top')
 {

@@ -110,6 +110,9 @@ SELECT atk.number_from(1101);
 SELECT apikey.create_tenant('eu', parent => 'top/acme') > 0;
 SELECT apikey.create_environment('top/acme', 'ownenv') > 0, apikey.create_policy('top/acme', 'ownpol') > 0, apikey.create_role('top/acme', 'ownrole', '{a}') > 0;
 SELECT atk.furnish('top/acme', 'own', '192.0.2.5/32');
+-- ... and what lies below it
+SELECT apikey.create_environment('top/acme/eu', 'euenv') > 0, apikey.create_policy('top/acme/eu', 'eupol') > 0, apikey.create_role('top/acme/eu', 'eurole', '{a}') > 0;
+SELECT atk.furnish('top/acme/eu', 'eu', '192.0.2.6/32');
 SELECT apikey.grant_access('regress_atk_' || a, a, 'top/acme') FROM unnest('{verifier,analyst,auditor,operator,admin}'::text[]) a;
 SELECT apikey.grant_access('regress_atk_all', 'admin');
 SELECT atk.number_from(5000001);
@@ -128,8 +131,10 @@ UPDATE atk.names SET value = CASE name WHEN 'key' THEN k.key_id::text WHEN 'secr
 	FROM k WHERE whose = 'own' AND name IN ('key', 'secret', 'keytext');
 UPDATE atk.names SET whose = 'foreign' WHERE whose = 'rival';
 UPDATE atk.names SET whose = 'sister' WHERE whose = 'top/sister';
+UPDATE atk.names SET whose = 'child' WHERE whose = 'top/acme/eu';
 INSERT INTO atk.names VALUES
 	('own', 'tenant', 'top/acme'), ('own', 'child', 'top/acme/eu'), ('own', 'env', 'ownenv'), ('own', 'policy', 'ownpol'), ('own', 'role', 'ownrole'),
+	('child', 'tenant', 'top/acme/eu'), ('child', 'child', 'top/acme/eu/eu-child'), ('child', 'env', 'euenv'), ('child', 'policy', 'eupol'), ('child', 'role', 'eurole'),
 	('foreign', 'tenant', 'rival'), ('foreign', 'child', 'rival/sub'), ('foreign', 'env', 'rivalenv'), ('foreign', 'policy', 'rivalpol'), ('foreign', 'role', 'rivalrole'),
 	('sister', 'tenant', 'top/sister'), ('sister', 'child', 'top/sister/sub'), ('sister', 'env', 'sisterenv'), ('sister', 'policy', 'sisterpol'), ('sister', 'role', 'sisterrole'),
 	('top', 'tenant', 'top'), ('top', 'child', 'top/sister'), ('top', 'env', 'topenv'), ('top', 'policy', 'toppol'), ('top', 'role', 'toprole'),

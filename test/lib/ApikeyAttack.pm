@@ -20,7 +20,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use ApikeyTest;
 
-our @EXPORT = qw(attack_node @levels try_as state_of fill read_attacks names_of attack_file
+our @EXPORT = qw(attack_node @levels try_as state_of fill generic read_attacks names_of attack_file
   leaks in_doubt server_is_fine);
 
 # whoever attacks, the weakest first
@@ -51,7 +51,7 @@ CONF
 		my ($whose, $name, $value) = split /\|/, $line, 3;
 		$names{$whose}{$name} = $value;
 	}
-	foreach my $whose (qw(foreign unknown sister top))
+	foreach my $whose (qw(foreign unknown sister top child))
 	{
 		$names{$whose}{"own_$_"} = $names{own}{$_} foreach keys %{ $names{own} };
 	}
@@ -73,6 +73,19 @@ sub fill
 
 	$sql =~ s/<(\w+)>/exists $names{$whose}{$1} ? $names{$whose}{$1} : die "no $1 of $whose"/ge;
 	return $sql;
+}
+
+# generic($output, $whose, @names): with <name> for what was typed
+sub generic
+{
+	my ($output, $whose, @names) = @_;
+	my %value = map { $_ => names_of($whose)->{$_} } @names;
+
+	foreach my $name (sort { length $value{$b} <=> length $value{$a} } keys %value)
+	{
+		$output =~ s/(?<![0-9A-Za-z])\Q$value{$name}\E(?![0-9A-Za-z])/<$name>/g;
+	}
+	return $output;
 }
 
 # try_as($node, $role, \@statements, %opts): runs each statement from a state
