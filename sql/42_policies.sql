@@ -331,6 +331,94 @@ BEGIN
 END
 $$;
 
+-- When a version takes effect that is asked for at an instant; NULL is now.
+CREATE FUNCTION apikey._effective_from(effective_at timestamptz) RETURNS timestamptz
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	now timestamptz := apikey._now();
+BEGIN
+	-- a caller's now() is the start of its transaction, and clocks differ
+	IF NOT isfinite(effective_at)
+		OR effective_at < now - greatest(interval '1 minute', clock_timestamp() - transaction_timestamp()) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'effective_at must not be in the past',
+			DETAIL = 'A version takes effect now or at a later time; history does not change.';
+	END IF;
+	RETURN greatest(effective_at, now);
+END
+$$;
+
+-- Whether keys that are used in production obey a policy, their own or that of
+-- a key above them.
+CREATE FUNCTION apikey._in_production(policy_id bigint) RETURNS boolean
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN EXISTS (
+		WITH RECURSIVE bound AS (
+			SELECT k.key_id, k.environment_id, k.status FROM apikey.api_key k WHERE k.policy_id = _in_production.policy_id
+			UNION
+			SELECT k.key_id, k.environment_id, k.status FROM bound b JOIN apikey.api_key k ON k.parent_key_id = b.key_id
+		)
+		SELECT FROM bound b JOIN apikey.environment e ON e.environment_id = b.environment_id
+		WHERE e.is_production AND b.status <> 'revoked');
+END
+$$;
+
+-- Makes rules, which are those of base with a change, the next version of a
+-- policy.  Returns its number, or that of base when nothing changes.
+--
+-- What the change does to recent traffic is looked at before the policy is
+-- locked: that may take long, and create_key() waits for the lock.  So base is
+-- compared again under the lock.
+CREATE FUNCTION apikey._change_policy(action text, head apikey.policy, base apikey.policy_version, rules apikey.policy_version,
+	note text, effective_at timestamptz, force boolean, details jsonb DEFAULT '{}') RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	was jsonb := apikey._rules_json(base);
+	becomes jsonb := apikey._rules_json(rules);
+BEGIN
+	PERFORM apikey._require(force, 'force');
+	PERFORM apikey._check_text(note, 'note', 1000);
+	IF was = becomes AND note IS NULL AND effective_at IS NULL THEN
+		RETURN base.version;
+	END IF;
+	PERFORM apikey._check_denials(head.policy_id, rules, force);
+	IF force THEN
+		PERFORM apikey._require_step_up('force a policy change', apikey._in_production(head.policy_id));
+	END IF;
+
+	-- one change at a time; create_key() holds the row against changes, too
+	UPDATE apikey.policy p SET latest_version = p.latest_version + 1
+		WHERE p.policy_id = head.policy_id RETURNING p.latest_version INTO rules.version;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(head.name));
+	END IF;
+	rules.created_at := apikey._now();
+	rules.effective_at := greatest(effective_at, rules.created_at);
+	IF (apikey._rules_in_force(head.policy_id, rules.effective_at)).version IS DISTINCT FROM base.version THEN
+		RAISE serialization_failure USING
+			MESSAGE = format('policy "%s" was changed at the same time', apikey._shown(head.name)),
+			HINT = 'Try again.';
+	END IF;
+	rules.policy_id := head.policy_id;
+	rules.tenant_id := head.tenant_id;
+	rules.author := apikey._caller_name();
+	rules.note := note;
+	PERFORM apikey._add_policy_version(rules);
+	PERFORM apikey._audit(head.tenant_id, action, 'policy:' || head.policy_id,
+		jsonb_build_object('version', base.version, 'rules', apikey._changes(was, becomes)),
+		jsonb_strip_nulls(details || jsonb_build_object('version', rules.version, 'effective_at', rules.effective_at,
+			'note', note, 'force', nullif(force, false)))
+			|| jsonb_build_object('rules', apikey._changes(becomes, was)));
+	PERFORM apikey._event(head.tenant_id, action, NULL, details || jsonb_build_object(
+		'policy_id', head.policy_id, 'name', head.name, 'version', rules.version, 'effective_at', rules.effective_at));
+	RETURN rules.version;
+END
+$$;
+
 -- A new version: the rules in force when it takes effect, with changes.  A
 -- version that is scheduled for later stays scheduled.
 CREATE FUNCTION apikey.set_policy(
@@ -359,7 +447,8 @@ CREATE FUNCTION apikey.set_policy(
 	requires_approval boolean DEFAULT NULL,
 	clear text[] DEFAULT NULL,
 	note text DEFAULT NULL,
-	effective_at timestamptz DEFAULT NULL
+	effective_at timestamptz DEFAULT NULL,
+	force boolean DEFAULT false
 ) RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._set_policy(
@@ -388,13 +477,15 @@ CREATE FUNCTION apikey._set_policy(
 	requires_approval boolean,
 	clear text[],
 	note text,
-	effective_at timestamptz
+	effective_at timestamptz,
+	force boolean
 ) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
 AS $$
 DECLARE
-	tid bigint := apikey._tenant_id(tenant, 'admin');
+	-- the tenant has to be named
+	tid CONSTANT bigint := apikey._tenant_id(tenant, 'admin');
 	given jsonb := jsonb_strip_nulls(jsonb_build_object(
 		'allowed_cidrs', allowed_cidrs, 'denied_cidrs', denied_cidrs,
 		'allowed_endpoints', allowed_endpoints, 'denied_endpoints', denied_endpoints,
@@ -405,52 +496,11 @@ DECLARE
 		'max_keys_per_owner', max_keys_per_owner, 'priority', priority,
 		'on_leak', on_leak, 'on_anomaly', on_anomaly,
 		'recoverable', recoverable, 'requires_approval', requires_approval));
-	now timestamptz;
-	starts timestamptz;
-	head apikey.policy;
+	head apikey.policy := apikey._find_policy(policy, tenant, 'admin');
 	base apikey.policy_version;
-	rules apikey.policy_version;
-	was jsonb;
-	becomes jsonb;
 BEGIN
-	PERFORM apikey._require(policy, 'policy');
-	PERFORM apikey._check_text(note, 'note', 1000);
-
-	-- one change at a time; create_key() holds the row against changes, too
-	UPDATE apikey.policy p SET latest_version = p.latest_version + 1
-		WHERE p.tenant_id = tid AND p.name = _set_policy.policy RETURNING * INTO head;
-	IF NOT FOUND THEN
-		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(policy));
-	END IF;
-	now := apikey._now();
-	-- a caller's now() is the start of its transaction, and clocks differ
-	IF NOT isfinite(effective_at)
-		OR effective_at < now - greatest(interval '1 minute', clock_timestamp() - transaction_timestamp()) THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = 'effective_at must not be in the past',
-			DETAIL = 'A version takes effect now or at a later time; history does not change.';
-	END IF;
-	starts := greatest(effective_at, now);
-
-	base := apikey._rules_in_force(head.policy_id, starts);
-	was := apikey._rules_json(base);
-	rules := apikey._proposed_rules(base, given, clear);
-	becomes := apikey._rules_json(rules);
-
-	rules.policy_id := head.policy_id;
-	rules.version := head.latest_version;
-	rules.tenant_id := tid;
-	rules.effective_at := starts;
-	rules.author := apikey._caller_name();
-	rules.note := note;
-	rules.created_at := now;
-	PERFORM apikey._add_policy_version(rules);
-	PERFORM apikey._audit(tid, 'policy.set', 'policy:' || head.policy_id,
-		jsonb_build_object('version', base.version, 'rules', apikey._changes(was, becomes)),
-		jsonb_strip_nulls(jsonb_build_object('version', rules.version, 'effective_at', starts, 'note', note))
-			|| jsonb_build_object('rules', apikey._changes(becomes, was)));
-	PERFORM apikey._event(tid, 'policy.set', NULL, jsonb_build_object(
-		'policy_id', head.policy_id, 'name', policy, 'version', rules.version, 'effective_at', starts));
-	RETURN rules.version;
+	base := apikey._rules_in_force(head.policy_id, apikey._effective_from(effective_at));
+	RETURN apikey._change_policy('policy.set', head, base, apikey._proposed_rules(base, given, clear),
+								 note, effective_at, force);
 END
 $$;

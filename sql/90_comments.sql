@@ -560,6 +560,12 @@ COMMENT ON FUNCTION apikey._find_policy IS
 	'the policy a caller names, of a tenant or the only one of that name the caller sees';
 COMMENT ON FUNCTION apikey._proposed_rules IS
 	'the rules a change makes of others, checked';
+COMMENT ON FUNCTION apikey._effective_from IS
+	'when a version takes effect that is asked for at an instant';
+COMMENT ON FUNCTION apikey._in_production IS
+	'whether keys that are used in production obey a policy';
+COMMENT ON FUNCTION apikey._change_policy IS
+	'makes rules the next version of a policy';
 COMMENT ON FUNCTION apikey._rules_in_force IS
 	'the version of a policy in force at an instant';
 COMMENT ON FUNCTION apikey._share_policy IS
