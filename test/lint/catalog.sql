@@ -3,9 +3,16 @@
 -- catalog is looked at, so every way to get there is covered: install, update,
 -- partitions made while running.
 --
+-- Rights before anything else (check_first): of a public function's body, and of
+-- what that calls first, the first thing in the text that reads, writes, locks
+-- or calls is a check of rights, or a finder: one of the few listed that look
+-- for the row whose tenant is checked, and check it next (finder).  What comes
+-- before may only compute: IMMUTABLE functions of ours and those listed as
+-- harmless.  That no branch goes around the check is for test/attack to try.
+--
 -- Exceptions are rows of allowed, with the reason.  To add a rule, add it here
 -- and plant a violation in catalog_selfcheck.sql.
-WITH ext AS (
+WITH RECURSIVE ext AS (
 	SELECT * FROM pg_extension WHERE extname = 'apikey'
 ), allowed (rule, object, reason) AS (VALUES
 	('unique_without_tenant', 'key_secret_digest', 'a keyed hash: two tenants never share one, and nobody can choose it'),
@@ -23,6 +30,26 @@ WITH ext AS (
 	('not_strict', 'apikey_rewrap', 'an unwrapped data key has no master key'),
 	('not_strict', 'apikey_valid_limits', 'NULL is no limit'),
 	('not_strict', 'apikey_check_limits', 'as valid_limits'),
+	('finder', '_tenant_id', 'walks down the path that was typed'),
+	('finder', '_find_key', 'the tenant is that of the key'),
+	('finder', '_revoke_secret', 'the tenant is that of the secret'),
+	('finder', '_unblock_ip', 'the tenant is that of the block'),
+	('harmless', '_now', 'the clock'),
+	('harmless', '_caller', 'who calls'),
+	('harmless', '_caller_name', 'who calls'),
+	('harmless', '_check_hours', 'looks at names of time zones only'),
+	('harmless', '_known_zones', 'as _check_hours'),
+	('public_not_call', 'apikey_sql_verify', 'judges for whoever calls'),
+	('public_not_call', 'apikey_sql_is_allowed', 'as verify'),
+	('public_not_call', 'apikey_sql_verify_many', 'as verify'),
+	('public_not_call', 'apikey_sql_log_usage', 'as verify'),
+	('public_not_call', 'apikey_my_tenants', 'answers what the caller may, of nobody else'),
+	('public_not_call', 'apikey_sees_all', 'as my_tenants'),
+	('public_not_call', 'apikey_valid_scopes', 'computes from its argument'),
+	('public_not_call', 'apikey_valid_endpoints', 'as valid_scopes'),
+	('public_not_call', 'apikey_valid_hours', 'as valid_scopes'),
+	('public_not_call', 'apikey_valid_limits', 'as valid_scopes'),
+	('public_not_call', 'apikey_flush_usage', 'waits for the writer and tells nothing'),
 	('trigger', 'flush_row', 'reads no table; tells sessions of a change and flushes its commit'),
 	('trigger', 'flush_truncate', 'as flush_row')
 ), member AS (
@@ -40,6 +67,26 @@ WITH ext AS (
 	SELECT t.* FROM pg_type t WHERE t.oid IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass)
 		AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
 		AND t.typcategory <> 'A'
+), code AS (
+	-- without texts and comments; a call comes after the one that is its first argument
+	SELECT proname, regexp_replace(regexp_replace(prosrc, $re$'(?:[^']|'')*'|--[^\n]*$re$, '''''', 'g'),
+		'(apikey\.\w+\s*\(\s*)(apikey\.\w+\s*\()', '\2\1', 'g') AS text
+	FROM func WHERE lanname = 'plpgsql'
+), step AS (
+	-- what it calls and touches, in the order of the text
+	SELECT c.proname, s.n, lower(s.found[1]) AS called, lower(s.found[2]) AS touched
+	FROM code c, regexp_matches(c.text,
+		'\mapikey\.(\w+)\s*\(|(\m(?:FROM|JOIN|INTO|UPDATE|TABLE|ONLY)\s+(?:apikey\.|pg_catalog\.|pg_)\w+(?!\w|\s*\()|\m(?:EXECUTE|INSERT|DELETE|MERGE|TRUNCATE|LOCK|NOTIFY|COPY|CALL)\M|\m(?:pg_\w*advisory\w*|pg_notify|set_config|nextval|dblink\w*)\s*\()',
+		'gi') WITH ORDINALITY s (found, n)
+), telling AS (
+	-- of these, what is more than computing
+	SELECT proname, n, called, touched, row_number() OVER (PARTITION BY proname ORDER BY n) AS nth FROM step
+	WHERE touched IS NOT NULL OR (called NOT IN (SELECT object FROM allowed WHERE rule = 'harmless')
+		AND called NOT IN (SELECT proname FROM func WHERE provolatile = 'i'))
+), checks (name) AS (
+	VALUES ('_may'::name), ('_require_access'), ('_require_all_tenants')
+	UNION SELECT object::name FROM allowed WHERE rule = 'finder'
+	UNION SELECT t.proname FROM checks c JOIN telling t ON t.called = c.name WHERE t.nth = 1
 ), finding (rule, object) AS (
 	SELECT 'security_definer', oid::regprocedure::text FROM func WHERE prosecdef
 	UNION ALL
@@ -78,6 +125,20 @@ WITH ext AS (
 			AND b.proargtypes = f.proargtypes AND b.prorettype = f.prorettype AND b.proretset = f.proretset
 			AND b.proargnames IS NOT DISTINCT FROM f.proargnames
 			AND b.proallargtypes IS NOT DISTINCT FROM f.proallargtypes)
+	UNION ALL
+	SELECT 'check_first', f.oid::regprocedure || ': ' || coalesce(t.called, t.touched, 'nothing')
+	FROM func f LEFT JOIN telling t ON t.proname = '_' || f.proname AND t.nth = 1
+	WHERE f.prosrc = 'apikey_call' AND NOT EXISTS (SELECT FROM checks c WHERE c.name = '_' || f.proname)
+	UNION ALL
+	-- reads one table and checks next
+	SELECT 'finder', a.object FROM allowed a
+	WHERE a.rule = 'finder' AND EXISTS (SELECT FROM func WHERE proname = a.object) AND NOT EXISTS (
+		SELECT FROM telling c WHERE c.proname = a.object AND c.called IN ('_may', '_require_access') AND c.nth = 2
+			AND EXISTS (SELECT FROM telling r WHERE r.proname = a.object AND r.nth = 1 AND r.touched ~ '^from\s+apikey\.'))
+	UNION ALL
+	SELECT 'public_not_call', oid::regprocedure::text FROM func
+	WHERE proname NOT LIKE '\_%' AND prosrc <> 'apikey_call'
+		AND prosrc NOT IN (SELECT object FROM allowed WHERE rule = 'public_not_call')
 	UNION ALL
 	-- a body with defaults could be resolved to by fewer arguments
 	SELECT 'body_with_defaults', b.oid::regprocedure::text FROM func b
