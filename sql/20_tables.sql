@@ -381,7 +381,7 @@ CREATE TABLE apikey.quota_state (
 	tenant_id		pg_catalog.int8 NOT NULL,
 	key_id			pg_catalog.int8 NOT NULL,
 	shared			pg_catalog.text NOT NULL
-		CONSTRAINT quota_state_shared CHECK (shared OPERATOR(pg_catalog.=) ANY ('{key,owner,tenant,policy}'::pg_catalog.text[])),
+		CONSTRAINT quota_state_shared CHECK (shared OPERATOR(pg_catalog.=) ANY ('{key,owner,tenant,policy,tree}'::pg_catalog.text[])),
 	holder			pg_catalog.text NOT NULL,
 	name			pg_catalog.text NOT NULL,
 	units			pg_catalog.int8 NOT NULL
@@ -403,7 +403,7 @@ CREATE TABLE apikey.limit_state (
 	tenant_id		pg_catalog.int8 NOT NULL,
 	key_id			pg_catalog.int8 NOT NULL,
 	shared			pg_catalog.text NOT NULL
-		CONSTRAINT limit_state_shared CHECK (shared OPERATOR(pg_catalog.=) ANY ('{key,owner,tenant,policy}'::pg_catalog.text[])),
+		CONSTRAINT limit_state_shared CHECK (shared OPERATOR(pg_catalog.=) ANY ('{key,owner,tenant,policy,tree}'::pg_catalog.text[])),
 	holder			pg_catalog.text NOT NULL,
 	name			pg_catalog.text NOT NULL,
 	ceiling			pg_catalog.timestamptz NOT NULL,

@@ -23,6 +23,10 @@ BEGIN
 			LOCK TABLE ONLY apikey.member IN SHARE ROW EXCLUSIVE MODE;
 		WHEN 'keyring' THEN
 			LOCK TABLE ONLY apikey.keyring IN SHARE ROW EXCLUSIVE MODE;
+		WHEN 'tenants' THEN
+			-- whoever changes the shape of the tree, or what a path through it
+			-- adds up to; rows are changed beside it
+			LOCK TABLE ONLY apikey.tenant IN SHARE UPDATE EXCLUSIVE MODE;
 	END CASE;
 END
 $$;

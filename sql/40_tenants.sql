@@ -12,7 +12,10 @@ CREATE TYPE apikey.tenant_info AS (
 	prefix			text,
 	max_keys		bigint,
 	settings		jsonb,
-	created_at		timestamptz
+	created_at		timestamptz,
+	rate_limits		apikey.rate_limit[],
+	quotas			apikey.quota[],
+	max_keys_per_owner integer
 );
 
 -- A tenant and its ancestors; depth 0 is the tenant itself.
@@ -94,7 +97,7 @@ DECLARE
 	info apikey.tenant_info;
 BEGIN
 	SELECT t.tenant_id, apikey._path(t.tenant_id), t.status, nullif(t.suspend_reason, ''),
-		   t.prefix, t.max_keys, t.settings, t.created_at
+		   t.prefix, t.max_keys, t.settings, t.created_at, t.rate_limits, t.quotas, t.max_keys_per_owner
 	INTO info
 	FROM apikey.tenant t WHERE t.tenant_id = _tenant_info.tenant_id;
 	RETURN info;
@@ -142,7 +145,10 @@ CREATE FUNCTION apikey.create_tenant(
 	prefix text DEFAULT NULL,
 	max_keys bigint DEFAULT NULL,
 	settings jsonb DEFAULT NULL,
-	idempotency_key text DEFAULT NULL
+	idempotency_key text DEFAULT NULL,
+	rate_limits apikey.rate_limit[] DEFAULT NULL,
+	quotas apikey.quota[] DEFAULT NULL,
+	max_keys_per_owner integer DEFAULT NULL
 ) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._create_tenant(
@@ -151,7 +157,10 @@ CREATE FUNCTION apikey._create_tenant(
 	prefix text,
 	max_keys bigint,
 	settings jsonb,
-	idempotency_key text
+	idempotency_key text,
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[],
+	max_keys_per_owner integer
 ) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -159,8 +168,10 @@ DECLARE
 	parent_tid bigint;
 	new_id bigint;
 	shown text;
+	limits integer;
 	request jsonb := jsonb_build_object('name', name, 'parent', parent, 'prefix', prefix,
-										'max_keys', max_keys, 'settings', settings);
+										'max_keys', max_keys, 'settings', settings, 'max_keys_per_owner', max_keys_per_owner)
+		|| apikey._limits_json(rate_limits, quotas);
 BEGIN
 	IF parent IS NULL THEN
 		PERFORM apikey._require_all_tenants('create a tenant without a parent');
@@ -174,29 +185,24 @@ BEGIN
 			MESSAGE = format('invalid tenant name "%s"', apikey._shown(name)),
 			DETAIL = 'A name is 1 to 63 of a-z, 0-9, "_", "." and "-", and starts with a letter or digit.';
 	END IF;
-	IF NOT prefix ~ '^[a-z][a-z0-9]*(_[a-z0-9]+)*$' OR length(prefix) > 24 THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('invalid key prefix "%s"', apikey._shown(prefix)),
-			DETAIL = 'A prefix is at most 24 of a-z, 0-9 and single "_" between them, and starts with a letter.';
-	END IF;
-	IF max_keys < 0 THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'max_keys must not be negative';
-	END IF;
-	PERFORM apikey._check_json(settings, 'settings');
+	PERFORM apikey._check_tenant(prefix, max_keys, max_keys_per_owner, settings, rate_limits, quotas);
 	PERFORM apikey._check_text(idempotency_key, 'idempotency_key', 200);
-	IF jsonb_typeof(settings) <> 'object' THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'settings must be a JSON object';
-	END IF;
-	IF parent_tid IS NOT NULL AND (SELECT max(c.depth) FROM apikey._tenant_chain(parent_tid) c) >= 15 THEN
-		RAISE program_limit_exceeded USING
-			MESSAGE = 'tenant tree is too deep',
-			DETAIL = 'A tenant may have at most 15 ancestors.';
-	END IF;
 
 	PERFORM apikey._ensure_data_key();
-	INSERT INTO apikey.tenant AS t (parent_id, name, prefix, max_keys, settings, created_at)
+	limits := coalesce(cardinality(rate_limits), 0) + coalesce(cardinality(quotas), 0);
+	IF parent_tid IS NOT NULL THEN
+		IF limits > 0 THEN
+			PERFORM apikey._lock_tree(parent_tid);
+		END IF;
+		PERFORM apikey._hold_tenant(parent_tid);
+		PERFORM apikey._check_tree(parent_tid, 1, limits);
+	END IF;
+	INSERT INTO apikey.tenant AS t (parent_id, name, prefix, max_keys, settings, created_at, rate_limits, quotas,
+		max_keys_per_owner)
 	VALUES (parent_tid, _create_tenant.name, coalesce(_create_tenant.prefix, 'ak'),
-			_create_tenant.max_keys, coalesce(_create_tenant.settings, '{}'), apikey._now())
+			_create_tenant.max_keys, coalesce(_create_tenant.settings, '{}'), apikey._now(),
+			coalesce(_create_tenant.rate_limits, '{}'), coalesce(_create_tenant.quotas, '{}'),
+			_create_tenant.max_keys_per_owner)
 	ON CONFLICT DO NOTHING
 	RETURNING t.tenant_id INTO new_id;
 
@@ -326,6 +332,8 @@ BEGIN
 		RAISE feature_not_supported USING MESSAGE = 'approval of keys is not supported yet';
 	END IF;
 	IF default_policy IS NOT NULL THEN
+		-- or a move of the tenant could part it from a policy that it is just given
+		PERFORM apikey._hold_tenant(tid);
 		policy_no := apikey._policy_id(tid, default_policy);
 	END IF;
 

@@ -197,13 +197,16 @@ $$;
 
 -- Locks the tenants whose limits a new key counts against, root first, by
 -- changing them: creators queue up, and a REPEATABLE READ creator with an
--- older snapshot fails to serialize instead of counting old rows.
+-- older snapshot fails to serialize instead of counting old rows.  Its own
+-- tenant is held before the ancestors are read, so that none of them is new
+-- when the key commits (41_tree.sql).
 CREATE FUNCTION apikey._lock_limits(tenant_id bigint, own boolean) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	id bigint;
 BEGIN
+	PERFORM apikey._hold_tenant(tenant_id);
 	FOR id IN SELECT c.tenant_id FROM apikey._tenant_chain(_lock_limits.tenant_id) c ORDER BY c.depth DESC LOOP
 		UPDATE apikey.tenant t SET generation = t.generation + 1
 			WHERE t.tenant_id = id AND (t.max_keys IS NOT NULL OR (own AND t.tenant_id = _lock_limits.tenant_id));
@@ -212,9 +215,9 @@ END
 $$;
 
 -- Room for n more keys under max_keys of the tenant and its ancestors, whose
--- rows _lock_limits() holds.  A limit counts what is not revoked in the
--- tenant and below.
-CREATE FUNCTION apikey._check_max_keys(tenant_id bigint, n bigint) RETURNS void
+-- rows _lock_limits() holds, but not of those that count the keys already.  A
+-- limit counts what is not revoked in the tenant and below.
+CREATE FUNCTION apikey._check_max_keys(tenant_id bigint, n bigint, but bigint[] DEFAULT NULL) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -224,7 +227,7 @@ BEGIN
 	FOR limited IN
 		SELECT t.tenant_id, t.max_keys FROM apikey._tenant_chain(_check_max_keys.tenant_id) c
 			JOIN apikey.tenant t ON t.tenant_id = c.tenant_id
-		WHERE t.max_keys IS NOT NULL ORDER BY c.depth
+		WHERE t.max_keys IS NOT NULL AND (but IS NULL OR t.tenant_id <> ALL (but)) ORDER BY c.depth
 	LOOP
 		WITH RECURSIVE tree AS (
 			SELECT limited.tenant_id AS id
@@ -298,6 +301,13 @@ DECLARE
 	locked_own boolean := rules.max_keys_per_owner IS NOT NULL;
 BEGIN
 	PERFORM apikey._lock_limits(tenant_id, locked_own);
+	IF policy_id IS NOT NULL AND NOT EXISTS (
+		SELECT FROM apikey.policy p JOIN apikey._tenant_chain(_lock_policy.tenant_id) c ON c.tenant_id = p.tenant_id
+		WHERE p.policy_id = _lock_policy.policy_id) THEN
+		RAISE serialization_failure USING
+			MESSAGE = 'the tenant was moved away from the policy at the same time',
+			HINT = 'Try again.';
+	END IF;
 	rules := apikey._share_policy(policy_id);
 	IF rules.max_keys_per_owner IS NOT NULL AND NOT locked_own THEN
 		-- the rule came in between: out of order, but a deadlock is detected

@@ -82,6 +82,8 @@ BEGIN
 		('admin', 'function', 'create_tenant', false),
 		('admin', 'function', 'suspend_tenant', false),
 		('admin', 'function', 'resume_tenant', false),
+		('admin', 'function', 'update_tenant', false),
+		('admin', 'function', 'move_tenant', false),
 		('admin', 'function', 'create_environment', false),
 		('admin', 'function', 'create_policy', false),
 		('admin', 'function', 'set_policy', false),

@@ -185,9 +185,9 @@ COMMENT ON TABLE apikey.quota_state IS
 COMMENT ON COLUMN apikey.quota_state.quota_id IS 'identity of the quota: who shares it and its name';
 COMMENT ON COLUMN apikey.quota_state.window_start IS 'when the window begins; -infinity for period total';
 COMMENT ON COLUMN apikey.quota_state.window_end IS 'when it ends; infinity for period total';
-COMMENT ON COLUMN apikey.quota_state.tenant_id IS 'tenant of the key that used it first';
+COMMENT ON COLUMN apikey.quota_state.tenant_id IS 'tenant of the key that used it first; of a tenant''s limit that tenant';
 COMMENT ON COLUMN apikey.quota_state.key_id IS 'key that used it first';
-COMMENT ON COLUMN apikey.quota_state.shared IS 'who shares it: key, owner, tenant or policy';
+COMMENT ON COLUMN apikey.quota_state.shared IS 'who shares it: key, owner, tenant, policy, or tree: a tenant that has the limit, with all below';
 COMMENT ON COLUMN apikey.quota_state.holder IS 'that key id, owner, tenant id or policy id';
 COMMENT ON COLUMN apikey.quota_state.name IS 'name of the quota';
 COMMENT ON COLUMN apikey.quota_state.units IS 'units of the quota, as the writer saw them last';
@@ -198,9 +198,9 @@ COMMENT ON COLUMN apikey.quota_state.updated_at IS 'when the row was written las
 COMMENT ON TABLE apikey.limit_state IS
 	'how far a rate limit of more than a minute may have been used; written by the writer only';
 COMMENT ON COLUMN apikey.limit_state.limit_id IS 'identity of the rate limit: who shares it and its name';
-COMMENT ON COLUMN apikey.limit_state.tenant_id IS 'tenant of the key that used it first';
+COMMENT ON COLUMN apikey.limit_state.tenant_id IS 'tenant of the key that used it first; of a tenant''s limit that tenant';
 COMMENT ON COLUMN apikey.limit_state.key_id IS 'key that used it first';
-COMMENT ON COLUMN apikey.limit_state.shared IS 'who shares it: key, owner, tenant or policy';
+COMMENT ON COLUMN apikey.limit_state.shared IS 'who shares it: key, owner, tenant, policy, or tree: a tenant that has the limit, with all below';
 COMMENT ON COLUMN apikey.limit_state.holder IS 'that key id, owner, tenant id or policy id';
 COMMENT ON COLUMN apikey.limit_state.name IS 'name of the rate limit';
 COMMENT ON COLUMN apikey.limit_state.ceiling IS 'when it will be full again at the latest, if nothing more is used; after a crash it is taken as used so far';
@@ -408,6 +408,9 @@ COMMENT ON COLUMN apikey.tenant_info.prefix IS 'first part of the text of new ke
 COMMENT ON COLUMN apikey.tenant_info.max_keys IS 'limit on keys that are not revoked; NULL: none';
 COMMENT ON COLUMN apikey.tenant_info.settings IS 'free for applications';
 COMMENT ON COLUMN apikey.tenant_info.created_at IS 'when it was created';
+COMMENT ON COLUMN apikey.tenant_info.rate_limits IS 'rate limits that all keys of it and below share';
+COMMENT ON COLUMN apikey.tenant_info.quotas IS 'quotas that all keys of it and below share';
+COMMENT ON COLUMN apikey.tenant_info.max_keys_per_owner IS 'limit on keys of one owner in it that are not revoked; NULL: none';
 
 -- functions for everybody with access
 
@@ -422,6 +425,10 @@ COMMENT ON FUNCTION apikey.suspend_tenant IS
 	'refuses all keys of a tenant and of those below it';
 COMMENT ON FUNCTION apikey.resume_tenant IS
 	'undoes suspend_tenant(); takes access to the parent';
+COMMENT ON FUNCTION apikey.update_tenant IS
+	'changes a tenant; its limits take access to the parent';
+COMMENT ON FUNCTION apikey.move_tenant IS
+	'moves a tenant, with all below it, to another parent';
 COMMENT ON FUNCTION apikey.create_environment IS
 	'creates an environment of a tenant and returns its id';
 COMMENT ON FUNCTION apikey.create_role IS
@@ -540,6 +547,26 @@ COMMENT ON FUNCTION apikey._tenant_id IS
 	'the tenant of a path, if the caller has a class of rights on it';
 COMMENT ON FUNCTION apikey._tenant_info IS
 	'the state of a tenant';
+COMMENT ON FUNCTION apikey._hold_tenant IS
+	'keeps a tenant and its ancestors where they are until the transaction ends';
+COMMENT ON FUNCTION apikey._lock_tree IS
+	'one after another: changes of what a path through the tree of tenants adds up to';
+COMMENT ON FUNCTION apikey._tenant_tree IS
+	'a tenant and all below it';
+COMMENT ON FUNCTION apikey._check_tree IS
+	'raises unless there is room below a tenant for levels and limits';
+COMMENT ON FUNCTION apikey._check_tenant IS
+	'raises if what a tenant is given is malformed';
+COMMENT ON FUNCTION apikey._require_above IS
+	'raises unless the caller is an admin of the parent of a tenant';
+COMMENT ON FUNCTION apikey._tenant_json IS
+	'what an audit row keeps of a tenant';
+COMMENT ON FUNCTION apikey._check_move IS
+	'raises unless the caller may move a tenant to a parent';
+COMMENT ON FUNCTION apikey._lock_moved IS
+	'locks a tenant and all below it against everybody who depends on their ancestors';
+COMMENT ON FUNCTION apikey._check_moved_policies IS
+	'raises if moved tenants use a policy of a tenant that they leave';
 COMMENT ON FUNCTION apikey._set_tenant_status IS
 	'suspends or resumes a tenant';
 COMMENT ON FUNCTION apikey._environment IS

@@ -205,13 +205,16 @@ load_link(ApikeyScan *scan, ApikeyReading *reading, ApikeyLink *link,
 	return apikey_scan_int64(scan, Anum_api_key_parent_key_id, 0);
 }
 
-/* The key and its ancestors; false when the key itself is not there. */
+/*
+ * The key and its ancestors, with the owner of each; false when the key itself
+ * is not there.
+ */
 static bool
-load_chain(int64 key_id, ApikeyReading *reading, ApikeyKey *key)
+load_chain(int64 key_id, ApikeyReading *reading, ApikeyKey *key,
+		   ApikeyStr owners[APIKEY_LINKS_MAX])
 {
 	ApikeyLink *links = palloc0(sizeof(ApikeyLink) * APIKEY_LINKS_MAX);
 	ApikeyRecord *record = &key->record;
-	ApikeyStr	owners[APIKEY_LINKS_MAX];
 
 	record->links = links;
 	while (key_id != 0)
@@ -238,7 +241,6 @@ load_chain(int64 key_id, ApikeyReading *reading, ApikeyKey *key)
 		record->nlinks++;
 		apikey_scan_end(&scan);
 	}
-	key->nlimits = apikey_limit_rules_resolve(record, owners, &key->limits);
 	return true;
 }
 
@@ -365,6 +367,7 @@ apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading, ApikeyK
 {
 	ApikeyRecord *record = &key->record;
 	const ApikeyEnvironment *environment;
+	ApikeyStr	owners[APIKEY_LINKS_MAX];
 
 	memset(key, 0, sizeof(*key));
 	key->complete = true;
@@ -373,10 +376,11 @@ apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading, ApikeyK
 	record->key_id = secret->key_id;
 	record->secret_expires_at = secret->expires_at;
 	record->secret_revoked_at = secret->revoked_at;
-	if (!load_chain(secret->key_id, reading, key))
+	if (!load_chain(secret->key_id, reading, key, owners))
 		return false;
 	key->tenant = apikey_rulecache_tenant(record->tenant_id, reading);
 	record->tenant_suspended = key->tenant->suspended;
+	key->nlimits = apikey_limit_rules_resolve(record, owners, key->tenant->limits, &key->limits);
 	environment = apikey_rulecache_environment(record->environment_id, reading);
 	if (environment != NULL)
 	{

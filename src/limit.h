@@ -8,6 +8,12 @@
  * (ApikeyLimit) is a definition that applies to a key, with the identity of
  * the bucket it is counted in.  The identity holds who shares the bucket and
  * the limit's name, never its value: a limit that changes keeps its history.
+ *
+ * A tenant may have limits, too (ApikeyTenantLimit): one bucket for all keys of
+ * the tenant and of those below it.  They are charged together with the key's
+ * own, all or nothing, and nothing that a key or a policy defines replaces
+ * them.  What a tenant strictly above the key's has left tells of the traffic
+ * of its siblings, so no verdict shows it: such a limit is "above".
  */
 #ifndef APIKEY_LIMIT_H
 #define APIKEY_LIMIT_H
@@ -31,7 +37,10 @@ typedef enum ApikeyShare
 	APIKEY_SHARE_KEY,
 	APIKEY_SHARE_OWNER,
 	APIKEY_SHARE_TENANT,
-	APIKEY_SHARE_POLICY
+	APIKEY_SHARE_POLICY,
+	APIKEY_SHARE_TREE			/* of a tenant: it and all below; no rule can
+								 * say so, and the number is part of stored
+								 * identities */
 } ApikeyShare;
 
 /* A quota's window; TOTAL has no end. */
@@ -64,6 +73,19 @@ typedef struct ApikeyLimitDefList
 	int			count;
 } ApikeyLimitDefList;
 
+/* A limit that a tenant has. */
+typedef struct ApikeyTenantLimit
+{
+	int64_t		tenant_id;
+	ApikeyLimitDef def;			/* shared: APIKEY_SHARE_TREE */
+} ApikeyTenantLimit;
+
+typedef struct ApikeyTenantLimitList
+{
+	const ApikeyTenantLimit *items;
+	int			count;
+} ApikeyTenantLimitList;
+
 typedef struct ApikeyLimit
 {
 	ApikeyLimitDef def;
@@ -71,7 +93,9 @@ typedef struct ApikeyLimit
 
 	/* whose it is, as the durable rows tell it */
 	int64_t		tenant_id;
-	int64_t		key_id;			/* of the key that has the limit */
+	int64_t		key_id;			/* of the key that has the limit; TREE: of the
+								 * one that is charged */
+	bool		above;			/* of a tenant above the key's: not to be shown */
 	ApikeyStr	holder;			/* the key's id, the owner, ...: as text */
 
 	unsigned char durable_id[APIKEY_LIMIT_ID_LEN];	/* the same in a restored

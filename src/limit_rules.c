@@ -32,7 +32,11 @@ static const char *const share_names[] = {
 	[APIKEY_SHARE_OWNER] = "owner",
 	[APIKEY_SHARE_TENANT] = "tenant",
 	[APIKEY_SHARE_POLICY] = "policy",
+	[APIKEY_SHARE_TREE] = "tree",
 };
+
+/* those that a definition may name */
+#define NRULE_SHARES	APIKEY_SHARE_TREE
 
 static const char *const period_names[] = {
 	[APIKEY_PERIOD_HOUR] = "hour",
@@ -206,7 +210,7 @@ read_def(const DefArray *defs, int i, bool zones, ApikeyLimitDef *def)
 	if (fault != APIKEY_LIMIT_OK)
 		return fault;
 	shared = nulls[4] ? APIKEY_SHARE_KEY :
-		find_name(values[4], share_names, lengthof(share_names));
+		find_name(values[4], share_names, NRULE_SHARES);
 	if (shared < 0)
 		return APIKEY_LIMIT_SHARED;
 	def->shared = (ApikeyShare) shared;
@@ -281,6 +285,28 @@ apikey_limit_rules_defs(ApikeyScan *scan, int rate_limits, int quotas)
 	return (ApikeyLimitDefList) {items, count};
 }
 
+void
+apikey_limit_rules_tenant(ApikeyScan *scan, int64 tenant_id, ApikeyTenantLimitList *list)
+{
+	ApikeyLimitDefList defs = apikey_limit_rules_defs(scan, Anum_tenant_rate_limits,
+													  Anum_tenant_quotas);
+	ApikeyTenantLimit *items = (ApikeyTenantLimit *) list->items;
+	Size		size = sizeof(ApikeyTenantLimit) * (list->count + defs.count);
+
+	if (defs.count == 0)
+		return;
+	items = items == NULL ? palloc(size) : repalloc(items, size);
+	for (int i = 0; i < defs.count; i++)
+	{
+		ApikeyTenantLimit *limit = &items[list->count++];
+
+		limit->tenant_id = tenant_id;
+		limit->def = defs.items[i];
+		limit->def.shared = APIKEY_SHARE_TREE;
+	}
+	list->items = items;
+}
+
 ApikeyLimitFault
 apikey_limit_rules_check(Datum *rate_limits, Datum *quotas, bool zones,
 						 ApikeyBucketKind *kind, int *element, ApikeyStr *name)
@@ -343,15 +369,18 @@ apikey_limit_rules_bucket_id(const unsigned char durable_id[APIKEY_LIMIT_ID_LEN]
 	return id;
 }
 
-/* Who shares the limit, and the identities that follow from it. */
+/*
+ * Who shares the limit, and the identities that follow from it.  owner and
+ * policy (NULL: none) are those of the key that has it.
+ */
 static void
-identify(ApikeyLimit *limit, const ApikeyLink *link, ApikeyStr owner)
+identify(ApikeyLimit *limit, ApikeyStr owner, const ApikeyPolicy *policy)
 {
 	StringInfoData parts;
 
 	/* without an owner or a policy to share with, it is the key's alone */
 	if ((limit->def.shared == APIKEY_SHARE_OWNER && owner.ptr == NULL) ||
-		(limit->def.shared == APIKEY_SHARE_POLICY && link->policy == NULL))
+		(limit->def.shared == APIKEY_SHARE_POLICY && policy == NULL))
 		limit->def.shared = APIKEY_SHARE_KEY;
 	switch (limit->def.shared)
 	{
@@ -362,10 +391,11 @@ identify(ApikeyLimit *limit, const ApikeyLink *link, ApikeyStr owner)
 			limit->holder.ptr = pnstrdup(owner.ptr, owner.len);
 			break;
 		case APIKEY_SHARE_TENANT:
+		case APIKEY_SHARE_TREE:
 			limit->holder.ptr = psprintf(INT64_FORMAT, (int64) limit->tenant_id);
 			break;
 		case APIKEY_SHARE_POLICY:
-			limit->holder.ptr = psprintf(INT64_FORMAT, (int64) link->policy->policy_id);
+			limit->holder.ptr = psprintf(INT64_FORMAT, (int64) policy->policy_id);
 			break;
 	}
 	limit->holder.len = strlen(limit->holder.ptr);
@@ -404,9 +434,12 @@ make_stricter(ApikeyLimit *limit, const ApikeyLimit *other)
 	}
 }
 
-/* Add a limit to those of a request; false when there is no room. */
+/*
+ * Add a limit of a tenant, or of a link and its owner in the key's tenant, to
+ * those of a request; false when there is no room.
+ */
 static bool
-add_limit(ApikeyLimit *limits, int *count, const ApikeyRecord *record,
+add_limit(ApikeyLimit *limits, int *count, const ApikeyRecord *record, int64 tenant_id,
 		  const ApikeyLink *link, ApikeyStr owner, const ApikeyLimitDef *def)
 {
 	ApikeyLimit limit;
@@ -415,9 +448,10 @@ add_limit(ApikeyLimit *limits, int *count, const ApikeyRecord *record,
 	limit.def = *def;
 	limit.def.name.ptr = pnstrdup(def->name.ptr, def->name.len);
 	limit.priority = link->policy == NULL ? 0 : link->policy->priority;
-	limit.tenant_id = record->tenant_id;
+	limit.tenant_id = tenant_id;
 	limit.key_id = link->key_id;
-	identify(&limit, link, owner);
+	limit.above = tenant_id != record->tenant_id;
+	identify(&limit, owner, link->policy);
 	for (int i = 0; i < *count; i++)
 		if (memcmp(limits[i].durable_id, limit.durable_id, APIKEY_LIMIT_ID_LEN) == 0)
 		{
@@ -432,9 +466,9 @@ add_limit(ApikeyLimit *limits, int *count, const ApikeyRecord *record,
 
 int
 apikey_limit_rules_resolve(const ApikeyRecord *record, const ApikeyStr *owner,
-						   ApikeyLimit **limits)
+						   ApikeyTenantLimitList tenant, ApikeyLimit **limits)
 {
-	int			most = 0;
+	int			most = tenant.count;
 	int			count = 0;
 	bool		fits = true;
 
@@ -457,12 +491,17 @@ apikey_limit_rules_resolve(const ApikeyRecord *record, const ApikeyStr *owner,
 		if (link->policy != NULL)
 			shared = link->policy->limits;
 		for (int j = 0; j < own.count && fits; j++)
-			fits = add_limit(*limits, &count, record, link, owner[i], &own.items[j]);
+			fits = add_limit(*limits, &count, record, record->tenant_id, link, owner[i],
+							 &own.items[j]);
 		for (int j = 0; j < shared.count && fits; j++)
 			if (!name_used(own.items, own.count, shared.items[j].name) ||
 				passes_nothing(&shared.items[j]))
-				fits = add_limit(*limits, &count, record, link, owner[i], &shared.items[j]);
+				fits = add_limit(*limits, &count, record, record->tenant_id, link, owner[i],
+								 &shared.items[j]);
 	}
+	for (int i = 0; i < tenant.count && fits; i++)
+		fits = add_limit(*limits, &count, record, tenant.items[i].tenant_id,
+						 &record->links[0], owner[0], &tenant.items[i].def);
 	if (fits)
 		return count;
 	pfree(*limits);

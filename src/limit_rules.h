@@ -50,6 +50,14 @@ extern ApikeyLimitDefList apikey_limit_rules_defs(ApikeyScan *scan, int rate_lim
 												  int quotas);
 
 /*
+ * The same for a tenant's columns.  Whatever a definition says of sharing, a
+ * tenant's limit is shared by its whole tree.  Appended to *list; the array,
+ * made here, has room for any number.
+ */
+extern void apikey_limit_rules_tenant(ApikeyScan *scan, int64 tenant_id,
+									  ApikeyTenantLimitList *list);
+
+/*
  * apikey_limit_rules_check judges the two arrays (NULL pointers: none), with
  * zones also whether the server knows the time zones.  At a fault, *kind and
  * *element (from 1; 0: the array) tell where, and *name is the definition's
@@ -61,13 +69,14 @@ extern ApikeyLimitFault apikey_limit_rules_check(Datum *rate_limits, Datum *quot
 
 /*
  * The limits that apply to the key at the bottom of a chain: for each link its
- * own, and those of its policy whose name it does not use itself.  owner[i] is
- * the owner of links[i].  Two that share a bucket become one, the stricter of
+ * own, and those of its policy whose name it does not use itself; then those of
+ * its tenant and of all above, whatever their names.  owner[i] is the owner of
+ * links[i].  Two that share a bucket become one, the stricter of
  * each of their values.  Returns the count; more than APIKEY_LIMITS_MAX are
  * reported as APIKEY_LIMITS_MAX + 1 and not stored.
  */
 extern int	apikey_limit_rules_resolve(const ApikeyRecord *record, const ApikeyStr *owner,
-									   ApikeyLimit **limits);
+									   ApikeyTenantLimitList tenant, ApikeyLimit **limits);
 
 /*
  * The bucket in shared memory of a durable identity: another one in each

@@ -8,6 +8,10 @@
  * of a rate limit that is kept on disk, may not be enough: then the writer is
  * asked (reserve_queue.h) and the charge is tried again, until it is decided or
  * apikey.limit_wait is over.  Nothing is held while it waits.
+ *
+ * A limit of a tenant above the key's is charged and may deny like any other,
+ * but no figure and no name of it leaves this file: they tell of the traffic of
+ * others.  Whoever it denies learns when to come again, and no more.
  */
 #include "postgres.h"
 
@@ -87,7 +91,7 @@ set_name(ApikeyVerdict *verdict, const ApikeyLimit *limit)
 	ApikeyStr	name = limit->def.name;
 
 	verdict->limit_name[0] = '\0';
-	if (name.len > APIKEY_LIMIT_NAME_MAX)
+	if (limit->above || name.len > APIKEY_LIMIT_NAME_MAX)
 		return;
 	for (int i = 0; i < name.len; i++)
 		if ((unsigned char) name.ptr[i] < 0x20 || name.ptr[i] == 0x7F)
@@ -107,12 +111,18 @@ set_code(ApikeyVerdict *verdict, ApikeyCode code)
 	verdict->limit_name[0] = '\0';
 }
 
+static const char *
+kind_name(ApikeyBucketKind kind)
+{
+	return kind == APIKEY_BUCKET_RATE ? "rate limit" : "quota";
+}
+
 /* limit may be NULL; the sentence has one %s, for its kind and name, if it is not. */
 static void
 unavailable(Request *r, const ApikeyLimit *limit, const char *sentence)
 {
 	char		who[NAME_SHOWN_SIZE];
-	char		what[NAME_SHOWN_SIZE + 16];
+	char		what[NAME_SHOWN_SIZE + 32];
 
 	set_code(r->verdict, APIKEY_UNAVAILABLE);
 	if (limit == NULL)
@@ -121,8 +131,8 @@ unavailable(Request *r, const ApikeyLimit *limit, const char *sentence)
 	{
 		set_name(r->verdict, limit);
 		snprintf(what, sizeof(what), "%s%s",
-				 limit->def.kind == APIKEY_BUCKET_RATE ? "rate limit" : "quota",
-				 quoted(limit, who));
+				 kind_name(limit->def.kind),
+				 limit->above ? " of a tenant above" : quoted(limit, who));
 		snprintf(r->verdict->detail, APIKEY_DETAIL_MAX, sentence, what);
 	}
 	(void) apikey_redact(r->verdict->detail, strlen(r->verdict->detail));
@@ -170,12 +180,20 @@ deny(Request *r)
 		}
 	}
 	c = &r->charges[named];
-	kind = c->kind == APIKEY_BUCKET_RATE ? "rate limit" : "quota";
+	kind = kind_name(c->kind);
 
 	set_code(verdict, c->kind == APIKEY_BUCKET_RATE ? APIKEY_RATE_LIMITED : APIKEY_QUOTA_EXCEEDED);
+	verdict->retry_after = longest;
+	if (r->of[named]->above)
+	{
+		snprintf(verdict->detail, APIKEY_DETAIL_MAX,
+				 c->kind == APIKEY_BUCKET_RATE && longest < 0 ?
+				 "a %s of a tenant above never has what the request costs" :
+				 "a %s of a tenant above is used up", kind);
+		return;
+	}
 	set_name(verdict, r->of[named]);
 	verdict->remaining = Max(c->remaining, 0);
-	verdict->retry_after = longest;
 
 	(void) quoted(r->of[named], who);
 	(void) units_text(r->units, cost);
@@ -191,7 +209,10 @@ deny(Request *r)
 	(void) apikey_redact(verdict->detail, strlen(verdict->detail));
 }
 
-/* The smallest of what remains.  Returns whether the writer should hear of it. */
+/*
+ * The smallest of what remains, as far as it may be told.  Returns whether the
+ * writer should hear of it.
+ */
 static bool
 tell_remaining(Request *r)
 {
@@ -203,9 +224,11 @@ tell_remaining(Request *r)
 	{
 		const ApikeyCharge *c = &r->charges[i];
 
+		prefetch |= c->prefetch;
+		if (r->of[i]->above)
+			continue;
 		if (c->soft)
 			verdict->warnings |= APIKEY_WARN_SOFT_LIMIT;
-		prefetch |= c->prefetch;
 		if (c->remaining < 0)
 			continue;
 		if (named < 0 || c->remaining < verdict->remaining)

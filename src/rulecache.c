@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog.h"
+#include "limit_rules.h"
 #include "pack.h"
 #include "rulecache.h"
 
@@ -417,17 +418,28 @@ static ApikeyTenant *
 pack_tenant(ApikeyPack *pack, const ApikeyTenant *from)
 {
 	ApikeyTenant copy = *from;
+	ApikeyTenantLimit *limits;
 
 	copy.ids = apikey_pack(pack, from->ids, sizeof(int64) * from->nids, APIKEY_PACK_ALIGN);
 	copy.blocks = apikey_pack(pack, from->blocks, sizeof(ApikeyBlockSet *) * from->nblocks,
 							  APIKEY_PACK_ALIGN);
 	copy.path = apikey_pack(pack, from->path, VARSIZE(from->path), APIKEY_PACK_ALIGN);
 	copy.path_str.ptr = copy.path == NULL ? NULL : VARDATA(copy.path);
+	limits = apikey_pack(pack, from->limits.items,
+						 sizeof(ApikeyTenantLimit) * from->limits.count, APIKEY_PACK_ALIGN);
+	for (int i = 0; i < from->limits.count; i++)
+	{
+		ApikeyStr	name = apikey_pack_str(pack, from->limits.items[i].def.name);
+
+		if (limits != NULL)
+			limits[i].def.name = name;
+	}
+	copy.limits.items = limits;
 	copy.kept = true;
 	return apikey_pack(pack, &copy, sizeof(copy), APIKEY_PACK_ALIGN);
 }
 
-/* The tenant's path, its ancestors, and whether any of them is suspended. */
+/* The tenant's path, its ancestors, their limits, and whether any is suspended. */
 static ApikeyTenant *
 load_tenant(int64 tenant_id, Snapshot snapshot)
 {
@@ -447,6 +459,7 @@ load_tenant(int64 tenant_id, Snapshot snapshot)
 		status = apikey_scan_str(&scan, Anum_tenant_status);
 		if (status.len != 6 || memcmp(status.ptr, "active", 6) != 0)
 			tenant->suspended = true;
+		apikey_limit_rules_tenant(&scan, tenant_id, &tenant->limits);
 		tenant->ids[tenant->nids++] = tenant_id;
 		tenant_id = apikey_scan_int64(&scan, Anum_tenant_parent_id, 0);
 		apikey_scan_end(&scan);

@@ -18,6 +18,7 @@
 
 #include "changes.h"
 #include "keyring.h"
+#include "limit.h"
 #include "membership.h"
 #include "network.h"
 #include "rules.h"
@@ -58,6 +59,7 @@ typedef struct ApikeyTenant
 	ApikeyStr	path_str;		/* the same, for comparisons */
 	const ApikeyBlockSet **blocks;	/* of each id, then of all */
 	int			nblocks;
+	ApikeyTenantLimitList limits;	/* of all ids, its own first */
 
 	/* written from call to call: who may verify for it */
 	struct

@@ -210,7 +210,7 @@ put_limit(ReturnSetInfo *rsinfo, const ApikeyLimit *limit, TimestampTz now)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* apikey._key_limits(key_id bigint): what applies to the key, not its parents' */
+/* apikey._key_limits(key_id bigint): what applies to the key, not its parents' or its tenants' */
 Datum
 apikey_key_limits(PG_FUNCTION_ARGS)
 {
@@ -233,7 +233,8 @@ apikey_key_limits(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("too many limits apply to key " INT64_FORMAT, secret.key_id)));
 	for (int i = 0; i < key.nlimits; i++)
-		if (key.limits[i].key_id == secret.key_id)
+		if (key.limits[i].key_id == secret.key_id &&
+			key.limits[i].def.shared != APIKEY_SHARE_TREE)
 			put_limit(rsinfo, &key.limits[i], reading.now);
 	return (Datum) 0;
 }
