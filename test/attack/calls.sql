@@ -85,6 +85,16 @@ SELECT status FROM apikey.suspend_tenant('<child>', 'reason');
 SELECT status FROM apikey.resume_tenant('<tenant>');
 --- resume_tenant, a child | call
 SELECT status FROM apikey.resume_tenant('<child>');
+--- update_tenant | call
+SELECT prefix FROM apikey.update_tenant('<tenant>', prefix => 'px', settings => '{}');
+--- update_tenant, its limits | call
+SELECT max_keys FROM apikey.update_tenant('<tenant>', 'px', 1000, 1000, '{}', array[('r', 1000, '1 second', null, null)::apikey.rate_limit], array[('q', 1000, 'day', null, null)::apikey.quota], '{}');
+--- update_tenant, limits of a child | call
+SELECT max_keys FROM apikey.update_tenant('<child>', max_keys => 1000);
+--- move_tenant | call
+SELECT tenant IS NOT NULL FROM apikey.move_tenant('<tenant>', NULL);
+--- move_tenant, a child | call
+SELECT tenant IS NOT NULL FROM apikey.move_tenant('<child>', '<tenant>');
 --- create_environment | call
 SELECT apikey.create_environment('<tenant>', 'new', 'tag', true, '<policy>', false, 'idem') > 0;
 --- create_policy | call
