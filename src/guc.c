@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "identity.h"
 
 /* How often the writer stores key_activity (last use, call counts). */
 int			apikey_activity_flush_interval = 5000;
@@ -196,6 +197,7 @@ apikey_guc_define(void)
 			   "Memory of a session for compiled keys, 0 keeps none.",
 			   &apikey_cache_size, 16 * 1024, 0, 1024 * 1024,
 			   PGC_SUSET, GUC_UNIT_KB);
+	apikey_identity_define();
 	define_int("apikey.expires_soon",
 			   "How long before its expiry a key is said to expire soon.",
 			   &apikey_expires_soon, 7 * 24 * 3600, 0, INT_MAX,

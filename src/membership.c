@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "catalog/pg_collation.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -16,6 +17,7 @@
 
 #include "catalog.h"
 #include "changes.h"
+#include "identity.h"
 #include "membership.h"
 
 static const struct
@@ -108,8 +110,8 @@ tenant_grants(int64 tenant_id, Oid role, int mask, Snapshot snapshot)
 }
 
 bool
-apikey_role_may(Oid role, int mask, const int64 *tenants, int ntenants,
-				Snapshot snapshot)
+apikey_role_is_member(Oid role, int mask, const int64 *tenants, int ntenants,
+					  Snapshot snapshot)
 {
 	if (superuser_arg(role))
 		return true;
@@ -118,6 +120,54 @@ apikey_role_may(Oid role, int mask, const int64 *tenants, int ntenants,
 		if (tenant_grants(tenants[i], role, mask, snapshot))
 			return true;
 	return tenant_grants(0, role, mask, snapshot);
+}
+
+bool
+apikey_role_may(Oid role, int mask, const int64 *tenants, int ntenants,
+				Snapshot snapshot)
+{
+	return !apikey_identity_excludes(tenants, ntenants) &&
+		apikey_role_is_member(role, mask, tenants, ntenants, snapshot);
+}
+
+/* The tenant of a name under a parent (0: a root), 0 if there is none. */
+static int64
+find_child(int64 parent_id, ApikeyStr name, Snapshot snapshot)
+{
+	ApikeyScan	scan;
+	ScanKeyData keys[2];
+	int64		found = 0;
+
+	apikey_key_int64(&keys[0], 1, parent_id);
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid,
+						   DEFAULT_COLLATION_OID, F_TEXTEQ,
+						   PointerGetDatum(cstring_to_text_with_len(name.ptr, name.len)));
+	apikey_scan_begin(&scan, APIKEY_TABLE_TENANT, APIKEY_INDEX_TENANT_PARENT,
+					  snapshot, 2, keys, ForwardScanDirection);
+	if (apikey_scan_next(&scan))
+		found = apikey_scan_int64(&scan, Anum_tenant_tenant_id, 0);
+	apikey_scan_end(&scan);
+	return found;
+}
+
+int64
+apikey_tenant_find(ApikeyStr path, Snapshot snapshot)
+{
+	int64		tenant_id = 0;
+	int			from = 0;
+
+	for (int depth = 0, i = 0; i <= path.len; i++)
+	{
+		if (i < path.len && path.ptr[i] != '/')
+			continue;
+		if (depth++ == APIKEY_TENANT_DEPTH)
+			return 0;
+		tenant_id = find_child(tenant_id, (ApikeyStr) {path.ptr + from, i - from}, snapshot);
+		if (tenant_id == 0)
+			return 0;
+		from = i + 1;
+	}
+	return tenant_id;
 }
 
 int
@@ -187,23 +237,70 @@ add_scanned(TenantSet *set, int index, int nkeys, ScanKey keys, Snapshot snapsho
 	apikey_scan_end(&scan);
 }
 
-int64 *
-apikey_role_tenants(Oid role, int mask, Snapshot snapshot, int *count, bool *all)
+static void
+begin_set(TenantSet *set)
 {
 	HASHCTL		ctl;
-	TenantSet	set;
-	ApikeyScan	scan;
 
 	memset(&ctl, 0, sizeof(ctl));
 	ctl.keysize = sizeof(int64);
 	ctl.entrysize = sizeof(int64);
 	ctl.hcxt = CurrentMemoryContext;
-	set.seen = hash_create("apikey tenants", 64, &ctl,
-						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	set.count = 0;
-	set.room = 64;
-	set.ids = palloc(sizeof(int64) * set.room);
+	set->seen = hash_create("apikey tenants", 64, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	set->count = 0;
+	set->room = 64;
+	set->ids = palloc(sizeof(int64) * set->room);
+}
 
+/* Add what is below the tenants of set: breadth first; a cycle ends too. */
+static void
+add_descendants(TenantSet *set, Snapshot snapshot)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		ScanKeyData key;
+
+		apikey_key_int64(&key, 1, set->ids[i]);
+		add_scanned(set, APIKEY_INDEX_TENANT_PARENT, 1, &key, snapshot);
+	}
+}
+
+/* Leave in set what is of the tenant that the transaction narrowed itself to. */
+static void
+narrow_set(TenantSet *set, bool all, Snapshot snapshot)
+{
+	TenantSet	inner;
+	int			kept = 0;
+
+	begin_set(&inner);
+	add_tenant(&inner, apikey_identity_narrow());
+	add_descendants(&inner, snapshot);
+	if (all)
+	{
+		hash_destroy(set->seen);
+		*set = inner;
+		return;
+	}
+	for (int i = 0; i < set->count; i++)
+	{
+		bool		found;
+
+		hash_search(inner.seen, &set->ids[i], HASH_FIND, &found);
+		if (found)
+			set->ids[kept++] = set->ids[i];
+	}
+	set->count = kept;
+	hash_destroy(inner.seen);
+}
+
+int64 *
+apikey_role_tenants(Oid role, int mask, Snapshot snapshot, int *count, bool *all)
+{
+	TenantSet	set;
+	ApikeyScan	scan;
+
+	begin_set(&set);
 	*all = superuser_arg(role);
 	if (!*all)
 	{
@@ -221,18 +318,14 @@ apikey_role_tenants(Oid role, int mask, Snapshot snapshot, int *count, bool *all
 		}
 		apikey_scan_end(&scan);
 	}
-	if (*all)
+	if (!*all)
+		add_descendants(&set, snapshot);
+	else if (apikey_identity_narrow() == 0)
 		add_scanned(&set, -1, 0, NULL, snapshot);
-	else
+	if (apikey_identity_narrow() != 0)
 	{
-		/* breadth first; each tenant enters once, so a cycle ends too */
-		for (int i = 0; i < set.count; i++)
-		{
-			ScanKeyData key;
-
-			apikey_key_int64(&key, 1, set.ids[i]);
-			add_scanned(&set, APIKEY_INDEX_TENANT_PARENT, 1, &key, snapshot);
-		}
+		narrow_set(&set, *all, snapshot);
+		*all = false;
 	}
 	hash_destroy(set.seen);
 	*count = set.count;

@@ -20,6 +20,8 @@
 #include "postgres.h"
 #include "utils/snapshot.h"
 
+#include "str.h"
+
 #define APIKEY_ACCESS_VERIFIER	0x01
 #define APIKEY_ACCESS_ANALYST	0x02
 #define APIKEY_ACCESS_AUDITOR	0x04
@@ -33,14 +35,20 @@ extern int	apikey_class_mask(const char *name);
 
 /*
  * Whether role has one of the levels of mask on a tenant, given with its
- * ancestors (ntenants may be 0: then only access to all tenants counts).
+ * ancestors (ntenants may be 0: then only access to all tenants counts), and
+ * the transaction has not narrowed itself to another tenant (identity.h).
  */
 extern bool apikey_role_may(Oid role, int mask, const int64 *tenants, int ntenants,
 							Snapshot snapshot);
 
+/* The same by the memberships alone. */
+extern bool apikey_role_is_member(Oid role, int mask, const int64 *tenants, int ntenants,
+								  Snapshot snapshot);
+
 /*
  * Tenants on which role has one of the levels of mask, descendants included,
- * as a palloc'd array; *all tells that the role has access to all tenants.
+ * as a palloc'd array; *all tells that the role has access to all tenants.  In
+ * a transaction that narrowed itself only those of its tenant, and never all.
  */
 extern int64 *apikey_role_tenants(Oid role, int mask, Snapshot snapshot,
 								  int *count, bool *all);
@@ -52,5 +60,8 @@ extern int64 *apikey_role_tenants(Oid role, int mask, Snapshot snapshot,
  */
 #define APIKEY_TENANT_DEPTH 32
 extern int	apikey_tenant_chain(int64 tenant_id, int64 *ids, Snapshot snapshot);
+
+/* The tenant of a path such as acme/eu, 0 if there is none. */
+extern int64 apikey_tenant_find(ApikeyStr path, Snapshot snapshot);
 
 #endif							/* APIKEY_MEMBERSHIP_H */

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog.h"
+#include "identity.h"
 #include "limit_rules.h"
 #include "pack.h"
 #include "rulecache.h"
@@ -521,6 +522,9 @@ apikey_rulecache_may_verify(ApikeyTenant *tenant, Oid role)
 	ApikeyReading reading;
 	bool		may;
 
+	/* of the transaction: not kept with the answer */
+	if (apikey_identity_excludes(tenant->ids, tenant->nids))
+		return false;
 	if (superuser_arg(role))
 		return true;
 	for (int i = 0; i < APIKEY_ROLE_ANSWERS; i++)
@@ -529,8 +533,8 @@ apikey_rulecache_may_verify(ApikeyTenant *tenant, Oid role)
 			return tenant->answers[i].may;
 
 	apikey_reading_begin(&reading, 0);
-	may = apikey_role_may(role, APIKEY_CLASS_VERIFY, tenant->ids, tenant->nids,
-						  reading.snapshot);
+	may = apikey_role_is_member(role, APIKEY_CLASS_VERIFY, tenant->ids, tenant->nids,
+								reading.snapshot);
 	if (tenant->kept && apikey_reading_may_keep(&reading))
 	{
 		int			n = tenant->next_answer;

@@ -25,8 +25,8 @@
 #include "rules.h"
 #include "shmem.h"
 #include "slot.h"
+#include "sql_verify.h"
 #include "usage_event.h"
-#include "verify.h"
 
 PG_FUNCTION_INFO_V1(apikey_sql_verify);
 PG_FUNCTION_INFO_V1(apikey_sql_is_allowed);
@@ -378,21 +378,28 @@ valid_row(const ApikeyVerdict *verdict, const ApikeyKey *key, const RowType *typ
 }
 
 Datum
-apikey_sql_verify(PG_FUNCTION_ARGS)
+apikey_sql_verify_call(FunctionCallInfo fcinfo, ApikeyAnswer *answer)
 {
 	ApikeyCall	call;
-	ApikeyAnswer answer;
 	Datum		values[VERDICT_NATTS];
 	bool		nulls[VERDICT_NATTS];
 	const RowType *type = row_type(fcinfo);
 
 	collect_call(fcinfo, &call);
 	call.key = arg_str(fcinfo, ARG_KEY);
-	apikey_verify(&call, &answer);
-	if (answer.verdict.code == APIKEY_VALID)
-		PG_RETURN_HEAPTUPLEHEADER(valid_row(&answer.verdict, answer.key, type));
-	fill_verdict(&answer, values, nulls);
+	apikey_verify(&call, answer);
+	if (answer->verdict.code == APIKEY_VALID)
+		PG_RETURN_HEAPTUPLEHEADER(valid_row(&answer->verdict, answer->key, type));
+	fill_verdict(answer, values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(type->desc, values, nulls)));
+}
+
+Datum
+apikey_sql_verify(PG_FUNCTION_ARGS)
+{
+	ApikeyAnswer answer;
+
+	return apikey_sql_verify_call(fcinfo, &answer);
 }
 
 Datum
