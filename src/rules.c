@@ -8,6 +8,7 @@
 
 #include <sys/socket.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "pgtime.h"
@@ -15,6 +16,7 @@
 #include "utils/fmgroids.h"
 #include "utils/inet.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include "limit_rules.h"
 #include "rules.h"
@@ -61,6 +63,26 @@ apikey_rules_nets(ApikeyScan *scan, int attnum)
 	return (ApikeyNetList) {items, apikey_net_compile(items, used), true};
 }
 
+bool
+apikey_local_time(const void *tz, int64_t at, int *dow, int *minute)
+{
+	pg_time_t	t = (pg_time_t) (at / USECS_PER_SEC) +
+		((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY);
+	struct pg_tm *tm;
+
+	/* floor: instants before 2000 have a negative remainder */
+	if (at % USECS_PER_SEC < 0)
+		t--;
+	if (tz == NULL)
+		return false;
+	tm = pg_localtime(&t, (const pg_tz *) tz);
+	if (tm == NULL)
+		return false;
+	*dow = tm->tm_wday;
+	*minute = tm->tm_hour * 60 + tm->tm_min;
+	return true;
+}
+
 static ApikeyWindowList
 scan_window_list(ApikeyScan *scan, int attnum)
 {
@@ -88,6 +110,57 @@ scan_window_list(ApikeyScan *scan, int attnum)
 	return (ApikeyWindowList) {items, rules.count};
 }
 
+/* The current row of a scan of policy_version. */
+static ApikeyRules *
+compile(ApikeyScan *scan, int64 policy_id)
+{
+	ApikeyRules *rules = palloc0(sizeof(ApikeyRules));
+	ApikeyPolicy *policy = &rules->policy;
+	bool		isnull;
+	Datum		value;
+
+	policy->policy_id = policy_id;
+	policy->version = DatumGetInt32(apikey_scan_get(scan, Anum_policy_version_version, &isnull));
+	policy->allowed_nets = apikey_rules_nets(scan, Anum_policy_version_allowed_cidrs);
+	policy->denied_nets = apikey_rules_nets(scan, Anum_policy_version_denied_cidrs);
+	policy->allowed_endpoints = apikey_scan_str_list(scan, Anum_policy_version_allowed_endpoints);
+	policy->denied_endpoints = apikey_scan_str_list(scan, Anum_policy_version_denied_endpoints);
+	policy->hours = scan_window_list(scan, Anum_policy_version_access_hours);
+	policy->required_scopes = apikey_scan_str_list(scan, Anum_policy_version_required_scopes);
+	(void) apikey_scan_get(scan, Anum_policy_version_max_scopes, &isnull);
+	policy->has_max_scopes = !isnull;
+	policy->max_scopes = apikey_scan_str_list(scan, Anum_policy_version_max_scopes);
+	policy->limits = apikey_limit_rules_defs(scan, Anum_policy_version_rate_limits, Anum_policy_version_quotas);
+	policy->priority = DatumGetInt32(apikey_scan_get(scan, Anum_policy_version_priority, &isnull));
+	value = apikey_scan_get(scan, Anum_policy_version_grace, &isnull);
+	if (!isnull)
+		rules->grace = *DatumGetIntervalP(value);
+	return rules;
+}
+
+ApikeyRules *
+apikey_rules_from_row(HeapTupleHeader row, int64 policy_id)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(row),
+												   HeapTupleHeaderGetTypMod(row));
+	HeapTupleData tuple;
+	ApikeyScan	scan;
+	ApikeyRules *rules;
+
+	/* a scan of nothing, that stands on the row */
+	memset(&scan, 0, sizeof(scan));
+	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = row;
+	scan.slot = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(&tuple, scan.slot, false);
+	rules = compile(&scan, policy_id);
+	rules->span = (ApikeySpan) {DT_NOBEGIN, DT_NOEND};
+	ExecDropSingleTupleTableSlot(scan.slot);
+	return rules;
+}
+
 /*
  * The first row that a scan of the versions of a policy finds.  key[0] is free
  * for the policy.  *effective is the instant from which it is in force.
@@ -106,27 +179,8 @@ load_version(int64 policy_id, int nkeys, ScanKey keys, ScanDirection direction,
 	if (apikey_scan_next(&scan))
 	{
 		bool		isnull;
-		Datum		value;
-		ApikeyPolicy *policy;
 
-		rules = palloc0(sizeof(ApikeyRules));
-		policy = &rules->policy;
-		policy->policy_id = policy_id;
-		policy->version = DatumGetInt32(apikey_scan_get(&scan, Anum_policy_version_version, &isnull));
-		policy->allowed_nets = apikey_rules_nets(&scan, Anum_policy_version_allowed_cidrs);
-		policy->denied_nets = apikey_rules_nets(&scan, Anum_policy_version_denied_cidrs);
-		policy->allowed_endpoints = apikey_scan_str_list(&scan, Anum_policy_version_allowed_endpoints);
-		policy->denied_endpoints = apikey_scan_str_list(&scan, Anum_policy_version_denied_endpoints);
-		policy->hours = scan_window_list(&scan, Anum_policy_version_access_hours);
-		policy->required_scopes = apikey_scan_str_list(&scan, Anum_policy_version_required_scopes);
-		(void) apikey_scan_get(&scan, Anum_policy_version_max_scopes, &isnull);
-		policy->has_max_scopes = !isnull;
-		policy->max_scopes = apikey_scan_str_list(&scan, Anum_policy_version_max_scopes);
-		policy->limits = apikey_limit_rules_defs(&scan, Anum_policy_version_rate_limits, Anum_policy_version_quotas);
-		policy->priority = DatumGetInt32(apikey_scan_get(&scan, Anum_policy_version_priority, &isnull));
-		value = apikey_scan_get(&scan, Anum_policy_version_grace, &isnull);
-		if (!isnull)
-			rules->grace = *DatumGetIntervalP(value);
+		rules = compile(&scan, policy_id);
 		*effective = DatumGetTimestampTz(apikey_scan_get(&scan, Anum_policy_version_effective_at, &isnull));
 	}
 	apikey_scan_end(&scan);

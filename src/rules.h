@@ -20,6 +20,9 @@ extern ApikeyNet apikey_net_from_datum(Datum inet_datum);
 /* a cidr[] column of the current row */
 extern ApikeyNetList apikey_rules_nets(ApikeyScan *scan, int attnum);
 
+/* Local wall clock for access hours; tz is a pg_tz. */
+extern bool apikey_local_time(const void *tz, int64_t at, int *dow, int *minute);
+
 /* A time, its end not included. */
 typedef struct ApikeySpan
 {
@@ -49,5 +52,11 @@ apikey_span_holds(ApikeySpan span, TimestampTz now)
  */
 extern ApikeyRules *apikey_rules_load_policy(int64 policy_id, TimestampTz now,
 											 Snapshot snapshot);
+
+/*
+ * apikey_rules_from_row compiles a row of policy_version that is a value and
+ * need not be stored, as a version of that policy.
+ */
+extern ApikeyRules *apikey_rules_from_row(HeapTupleHeader row, int64 policy_id);
 
 #endif							/* APIKEY_RULES_H */

@@ -21,27 +21,6 @@
 #include "slot.h"
 #include "verify.h"
 
-/* Local wall clock for access hours; tz is a pg_tz. */
-static bool
-local_time(const void *tz, int64_t at, int *dow, int *minute)
-{
-	pg_time_t	t = (pg_time_t) (at / USECS_PER_SEC) +
-		((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY);
-	struct pg_tm *tm;
-
-	/* floor: instants before 2000 have a negative remainder */
-	if (at % USECS_PER_SEC < 0)
-		t--;
-	if (tz == NULL)
-		return false;
-	tm = pg_localtime(&t, (const pg_tz *) tz);
-	if (tm == NULL)
-		return false;
-	*dow = tm->tm_wday;
-	*minute = tm->tm_hour * 60 + tm->tm_min;
-	return true;
-}
-
 /* Check 2: of the tenant asked for, and the caller may verify for it. */
 static bool
 may_know(const ApikeyCall *call, ApikeyKey *key)
@@ -77,7 +56,7 @@ judge(const ApikeyCall *call, ApikeyKey *key, TimestampTz now, ApikeyVerdict *ve
 	request.endpoint = call->context.endpoint;
 	request.environment = call->environment;
 	request.expires_soon = (int64) apikey_expires_soon * USECS_PER_SEC;
-	request.local_time = local_time;
+	request.local_time = apikey_local_time;
 	apikey_decide(&key->record, &request, verdict);
 	if (verdict->code != APIKEY_VALID || key->nlimits == 0)
 		return;
