@@ -318,7 +318,7 @@ DECLARE
 	new_id bigint;
 	production boolean := coalesce(is_production, false);
 	request jsonb := jsonb_build_object('name', name, 'tag', tag, 'is_production', production,
-										'default_policy', default_policy);
+										'default_policy', default_policy, 'requires_approval', coalesce(requires_approval, false));
 BEGIN
 	PERFORM apikey._require(name, 'name');
 	PERFORM apikey._check_text(name, 'name', 200);
@@ -328,19 +328,16 @@ BEGIN
 			MESSAGE = format('invalid environment tag "%s"', apikey._shown(tag)),
 			DETAIL = 'A tag is 1 to 12 of a-z and 0-9.';
 	END IF;
-	IF requires_approval THEN
-		RAISE feature_not_supported USING MESSAGE = 'approval of keys is not supported yet';
-	END IF;
 	IF default_policy IS NOT NULL THEN
 		-- or a move of the tenant could part it from a policy that it is just given
 		PERFORM apikey._hold_tenant(tid);
 		policy_no := apikey._policy_id(tid, default_policy);
 	END IF;
 
-	INSERT INTO apikey.environment AS e (tenant_id, name, tag, is_production, default_policy_id, created_at)
+	INSERT INTO apikey.environment AS e (tenant_id, name, tag, is_production, default_policy_id, requires_approval, created_at)
 	VALUES (tid, _create_environment.name,
 			coalesce(_create_environment.tag, CASE WHEN production THEN 'live' ELSE 'test' END),
-			production, policy_no, apikey._now())
+			production, policy_no, coalesce(_create_environment.requires_approval, false), apikey._now())
 	ON CONFLICT DO NOTHING
 	RETURNING e.environment_id INTO new_id;
 

@@ -110,7 +110,6 @@ BEGIN
 		WHEN rules.on_leak <> 'notify' THEN 'on_leak'
 		WHEN rules.on_anomaly <> 'notify' THEN 'on_anomaly'
 		WHEN rules.recoverable THEN 'recoverable'
-		WHEN rules.requires_approval THEN 'requires_approval'
 	END;
 	IF unsupported IS NOT NULL THEN
 		RAISE feature_not_supported USING

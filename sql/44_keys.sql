@@ -62,6 +62,7 @@ DECLARE
 BEGIN
 	PERFORM apikey._require_all_tenants('re-wrap the keyring');
 	PERFORM apikey._require(plain, 'plain');
+	PERFORM apikey._require_step_up('re-wrap the keyring', true);
 	FOR was IN SELECT * FROM apikey.keyring k ORDER BY k.keyring_id FOR UPDATE LOOP
 		SELECT * INTO becomes
 			FROM apikey._rewrap(was.wrapped, was.material, was.master_id, plain) AS r (wrapped, material, master_id);
@@ -160,23 +161,38 @@ END
 $$;
 
 -- Locks, limits and bounds for n keys like this one; returns it with its end.
-CREATE FUNCTION apikey._admit_keys(k apikey.api_key, role_ids bigint[], n integer, expires_at timestamptz, ttl interval)
-	RETURNS apikey.api_key
+-- approved: that another role has to approve it yet, or has.
+CREATE FUNCTION apikey._admit_keys(k apikey.api_key, role_ids bigint[], n integer, expires_at timestamptz, ttl interval,
+	approved boolean) RETURNS apikey.api_key
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	rules apikey.policy_version := apikey._lock_policy(k.tenant_id, k.policy_id);
 	parent apikey.api_key := apikey._lock_parent(k);
 BEGIN
-	k.expires_at := apikey._expiry(expires_at, ttl, rules, parent.expires_at);
+	IF NOT approved THEN
+		PERFORM apikey._check_approval(k, rules);
+	END IF;
 	-- a revocation that is scheduled for the parent takes the child along
 	k.revoke_at := parent.revoke_at;
 	k.created_at := apikey._now();
 	k.created_by := apikey._caller_name();
+	RETURN apikey._judge_keys(k, role_ids, n, expires_at, ttl, rules, parent);
+END
+$$;
+
+-- The same without the locks, which are held; for a key that is stored, too.
+CREATE FUNCTION apikey._judge_keys(k apikey.api_key, role_ids bigint[], n integer, expires_at timestamptz, ttl interval,
+	rules apikey.policy_version, parent apikey.api_key) RETURNS apikey.api_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	k.expires_at := apikey._expiry(expires_at, ttl, rules, parent.expires_at);
 	PERFORM apikey._check_key(k);
 	PERFORM apikey._check_bounds(k, role_ids, rules, parent);
 	PERFORM apikey._check_limit_names(k, rules);
-	PERFORM apikey._check_max_keys(k.tenant_id, n);
+	-- one that is stored is counted there already
+	PERFORM apikey._check_max_keys(k.tenant_id, CASE WHEN k.key_id IS NULL THEN n ELSE 0 END);
 	PERFORM apikey._check_owner_keys(k, rules.max_keys_per_owner, n);
 	RETURN k;
 END
@@ -287,23 +303,18 @@ DECLARE
 BEGIN
 	PERFORM apikey._check_secret(bytes, seal_to);
 	IF idempotency_key IS NOT NULL THEN
-		-- what was asked for, as a digest: the arguments may be large
-		request := encode(sha256(convert_to(jsonb_build_object(
-			'environment', environment, 'name', name, 'owner', owner, 'scopes', scopes, 'policy', policy,
-			'expires_at', extract(epoch FROM expires_at), 'ttl', extract(epoch FROM ttl), 'metadata', metadata,
-			'tags', tags, 'cidrs', cidrs, 'endpoints', endpoints, 'parent_key_id', parent_key_id, 'roles', roles,
-			'bytes', bytes, 'seal_to', encode(seal_to, 'hex'), 'not_before', extract(epoch FROM not_before),
-			'description', description, 'limits', apikey._limits_json(rate_limits, quotas))::text, 'UTF8')), 'hex');
-		result := apikey._repeated_key(k, request);
+		request := apikey._request_digest(environment, name, owner, scopes, policy, expires_at, ttl, metadata, tags,
+			cidrs, endpoints, parent_key_id, roles, bytes, seal_to, not_before, description, rate_limits, quotas);
+		result := apikey._repeated_key(k, 'key.create', request);
 		IF result.key_id IS NOT NULL THEN
 			RETURN result;
 		END IF;
 	END IF;
-	k := apikey._admit_keys(k, role_ids, 1, expires_at, ttl);
+	k := apikey._admit_keys(k, role_ids, 1, expires_at, ttl, false);
 	SELECT * INTO result FROM apikey._insert_keys(k, 1, role_ids, bytes, seal_to);
 	IF result.key_id IS NULL THEN
 		-- another session was first with this idempotency key
-		RETURN apikey._repeated_key(k, request);
+		RETURN apikey._repeated_key(k, 'key.create', request);
 	END IF;
 	PERFORM apikey._audit(k.tenant_id, 'key.create', 'key:' || result.key_id, NULL,
 						  apikey._key_json(k, role_ids) || jsonb_strip_nulls(jsonb_build_object('request', request)));
@@ -313,9 +324,43 @@ BEGIN
 END
 $$;
 
+-- What was asked for, as a digest: the arguments may be large.
+CREATE FUNCTION apikey._request_digest(
+	environment text,
+	name text,
+	owner text,
+	scopes text[],
+	policy text,
+	expires_at timestamptz,
+	ttl interval,
+	metadata jsonb,
+	tags text[],
+	cidrs cidr[],
+	endpoints text[],
+	parent_key_id bigint,
+	roles text[],
+	bytes integer,
+	seal_to bytea,
+	not_before timestamptz,
+	description text,
+	rate_limits apikey.rate_limit[],
+	quotas apikey.quota[]
+) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN encode(sha256(convert_to(jsonb_build_object(
+		'environment', environment, 'name', name, 'owner', owner, 'scopes', scopes, 'policy', policy,
+		'expires_at', extract(epoch FROM expires_at), 'ttl', extract(epoch FROM ttl), 'metadata', metadata,
+		'tags', tags, 'cidrs', cidrs, 'endpoints', endpoints, 'parent_key_id', parent_key_id, 'roles', roles,
+		'bytes', bytes, 'seal_to', encode(seal_to, 'hex'), 'not_before', extract(epoch FROM not_before),
+		'description', description, 'limits', apikey._limits_json(rate_limits, quotas))::text, 'UTF8')), 'hex');
+END
+$$;
+
 -- The key an earlier call with this idempotency key made: without its text,
--- which is shown once.  NULL if there is none.
-CREATE FUNCTION apikey._repeated_key(k apikey.api_key, request text) RETURNS apikey.new_key
+-- which is shown once.  NULL if there is none.  action is what the call does.
+CREATE FUNCTION apikey._repeated_key(k apikey.api_key, action text, request text) RETURNS apikey.new_key
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -328,7 +373,7 @@ BEGIN
 	ORDER BY s.secret_id LIMIT 1;
 	IF FOUND THEN
 		SELECT a.after ->> 'request' INTO made FROM apikey.audit_log a
-			WHERE a.object = 'key:' || earlier.key_id AND a.action = 'key.create' ORDER BY a.seq LIMIT 1;
+			WHERE a.object = 'key:' || earlier.key_id AND a.action = _repeated_key.action ORDER BY a.seq LIMIT 1;
 		IF made IS DISTINCT FROM request THEN
 			RAISE duplicate_object USING
 				MESSAGE = 'idempotency key was used with other arguments',
@@ -399,7 +444,7 @@ BEGIN
 	IF n IS NULL OR n NOT BETWEEN 1 AND 1000000 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'n must be between 1 and 1000000';
 	END IF;
-	k := apikey._admit_keys(k, role_ids, n, expires_at, ttl);
+	k := apikey._admit_keys(k, role_ids, n, expires_at, ttl, false);
 	k.name := CASE WHEN n = 1 THEN name || '-1' ELSE name END;
 	RETURN QUERY SELECT * FROM apikey._insert_keys(k, n, role_ids, bytes, seal_to);
 	-- created_at names the batch: no other call of this tenant has the same
@@ -499,6 +544,11 @@ BEGIN
 	k.not_before := CASE WHEN 'not_before' = ANY (clear) THEN NULL ELSE coalesce(not_before, k.not_before) END;
 
 	PERFORM apikey._check_key(k);
+	IF (k.scopes, k.cidrs, k.endpoints, k.policy_id, k.rate_limits, k.quotas, role_ids)
+		IS DISTINCT FROM (was.scopes, was.cidrs, was.endpoints, was.policy_id, was.rate_limits, was.quotas, was_roles) THEN
+		PERFORM apikey._require_approver(was, apikey._rules_in_force(was.policy_id, apikey._now()));
+		PERFORM apikey._require_approver(k, rules);
+	END IF;
 	SELECT * INTO parent FROM apikey.api_key t WHERE t.key_id = k.parent_key_id;
 	-- what stays as it is was judged when it was set
 	IF k.scopes <> was.scopes OR role_ids <> was_roles OR k.cidrs <> was.cidrs OR k.endpoints <> was.endpoints

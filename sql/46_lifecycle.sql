@@ -70,6 +70,7 @@ BEGIN
 	PERFORM apikey._check_reason(reason);
 	k := apikey._lock_key(k);
 	PERFORM apikey._require_not_revoked(k);
+	PERFORM apikey._require_not_pending(k);
 	IF k.status <> 'suspended' THEN
 		-- never NULL while suspended: a revocation that is undone finds the
 		-- key as it was
@@ -149,6 +150,8 @@ BEGIN
 	rules := apikey._share_policy(k.policy_id);
 	k := apikey._lock_key(k);
 	PERFORM apikey._require_not_revoked(k);
+	PERFORM apikey._require_not_pending(k);
+	PERFORM apikey._require_approver(k, rules);
 	PERFORM apikey._set_expiry(k, rules, expires_at);
 	RETURN apikey._key_info(k.key_id);
 END
@@ -236,17 +239,24 @@ DECLARE
 	k apikey.api_key := apikey._find_key(id, 'keys');
 	restored apikey.api_key;
 	parent apikey.api_key;
+	rules apikey.policy_version;
 	below bigint[];
 	ids bigint[];
 BEGIN
 	PERFORM apikey._check_reason(reason);
 	-- a restored key counts again; its descendants may have other policies
 	PERFORM apikey._lock_limits(k.tenant_id, true);
-	PERFORM apikey._share_policy(k.policy_id);
+	rules := apikey._share_policy(k.policy_id);
 	parent := apikey._lock_parent(k);
 	k := apikey._lock_key(k);
 	IF k.status <> 'revoked' AND k.revoke_at IS NULL THEN
 		RETURN apikey._key_info(k.key_id);
+	END IF;
+	PERFORM apikey._require_approver(k, rules);
+	IF apikey._is_rejected(k.key_id) THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('the request for key %s was rejected', k.key_id),
+			HINT = 'Ask again with request_key().';
 	END IF;
 	below := apikey._lock_descendants(k.key_id);
 
@@ -254,14 +264,15 @@ BEGIN
 		-- the same instant and reason: the same call revoked it
 		SELECT array_agg(t.key_id) INTO ids FROM apikey.api_key t
 			WHERE t.key_id = ANY (below || k.key_id) AND t.status = 'revoked'
-				AND t.revoked_at = k.revoked_at AND t.revoke_reason IS NOT DISTINCT FROM k.revoke_reason;
+				AND t.revoked_at = k.revoked_at AND t.revoke_reason IS NOT DISTINCT FROM k.revoke_reason
+				AND NOT apikey._is_rejected(t.key_id);
 		PERFORM apikey._check_max_keys(k.tenant_id, cardinality(ids));
 	ELSE
 		SELECT array_agg(t.key_id) INTO ids FROM apikey.api_key t
 			WHERE t.key_id = ANY (below || k.key_id) AND t.status <> 'revoked' AND t.revoke_at = k.revoke_at;
 	END IF;
 	UPDATE apikey.api_key t SET
-		status = CASE WHEN t.status <> 'revoked' THEN t.status WHEN t.suspend_reason IS NULL THEN 'active' ELSE 'suspended' END,
+		status = apikey._restored_status(t),
 		revoked_at = NULL, revoke_at = parent.revoke_at, revoke_reason = NULL
 	WHERE t.key_id = ANY (ids);
 	FOR restored IN SELECT * FROM apikey.api_key t WHERE t.key_id = ANY (ids) ORDER BY t.key_id LOOP
@@ -332,6 +343,33 @@ BEGIN
 END
 $$;
 
+-- Makes a secret for a key that is locked.  keep: what is sealed is stored as
+-- well, until somebody takes it.
+CREATE FUNCTION apikey._add_secret(k apikey.api_key, bytes integer, seal_to bytea, keep boolean) RETURNS apikey.new_key
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $$
+DECLARE
+	secret record;
+	result apikey.new_key;
+BEGIN
+	PERFORM apikey._ensure_data_key();
+	SELECT n.* INTO secret
+		FROM apikey.tenant t CROSS JOIN apikey.environment e
+			CROSS JOIN LATERAL apikey._new_secret(t.prefix, e.tag, bytes, seal_to) n
+		WHERE t.tenant_id = k.tenant_id AND e.environment_id = k.environment_id;
+	INSERT INTO apikey.key_secret AS s (key_id, tenant_id, keyring_id, digest, hint, created_at, sealed)
+		VALUES (k.key_id, k.tenant_id, secret.keyring_id, secret.digest, secret.hint, apikey._now(),
+				CASE WHEN keep THEN secret.sealed END)
+		RETURNING s.secret_id INTO result.secret_id;
+	result.key_id := k.key_id;
+	result.key := secret.key;
+	result.sealed := secret.sealed;
+	result.hint := secret.hint;
+	result.expires_at := k.expires_at;
+	RETURN result;
+END
+$$;
+
 -- A new secret for the same key.  Those before it end after the overlap, or
 -- when they would have ended anyway: no overlap lengthens a life.
 CREATE FUNCTION apikey.rotate_key(
@@ -356,7 +394,6 @@ DECLARE
 	rules apikey.policy_version;
 	now timestamptz;
 	ends timestamptz;
-	secret record;
 	result apikey.new_key;
 BEGIN
 	PERFORM apikey._check_secret(bytes, seal_to);
@@ -367,10 +404,12 @@ BEGIN
 	rules := apikey._share_policy(k.policy_id);
 	k := apikey._lock_key(k);
 	PERFORM apikey._require_not_revoked(k);
+	PERFORM apikey._require_not_pending(k);
 	now := apikey._now();
 	-- before a renewal by this very call, which is for the new secret only
 	ends := least(now + coalesce(overlap, rules.overlap, interval '1 day'), k.expires_at);
 	IF expires_at IS NOT NULL THEN
+		PERFORM apikey._require_approver(k, rules);
 		k := apikey._set_expiry(k, rules, expires_at);
 	ELSIF k.expires_at <= now THEN
 		RAISE object_not_in_prerequisite_state USING
@@ -378,21 +417,9 @@ BEGIN
 			HINT = 'Give expires_at to renew it with the same call.';
 	END IF;
 	PERFORM apikey._touch_key(k.key_id);
-	PERFORM apikey._ensure_data_key();
 	UPDATE apikey.key_secret s SET expires_at = ends
 		WHERE s.key_id = k.key_id AND s.revoked_at IS NULL AND coalesce(s.expires_at, 'infinity') > ends;
-	SELECT n.* INTO secret
-		FROM apikey.tenant t CROSS JOIN apikey.environment e
-			CROSS JOIN LATERAL apikey._new_secret(t.prefix, e.tag, bytes, seal_to) n
-		WHERE t.tenant_id = k.tenant_id AND e.environment_id = k.environment_id;
-	INSERT INTO apikey.key_secret AS s (key_id, tenant_id, keyring_id, digest, hint, created_at)
-		VALUES (k.key_id, k.tenant_id, secret.keyring_id, secret.digest, secret.hint, now)
-		RETURNING s.secret_id INTO result.secret_id;
-	result.key_id := k.key_id;
-	result.key := secret.key;
-	result.sealed := secret.sealed;
-	result.hint := secret.hint;
-	result.expires_at := k.expires_at;
+	result := apikey._add_secret(k, bytes, seal_to, false);
 	PERFORM apikey._note_keys(ARRAY[k.key_id], 'key.rotate', NULL, jsonb_build_object(
 		'secret_id', result.secret_id, 'hint', result.hint, 'old_secrets_end', ends));
 	RETURN result;

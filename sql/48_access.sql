@@ -29,6 +29,11 @@ BEGIN
 		('any', 'type', 'rate_limit', false),
 		('any', 'type', 'quota', false),
 
+		('any', 'function', 'enroll_totp', false),
+		('any', 'function', 'confirm_totp', false),
+		('any', 'function', 'step_up', false),
+		('any', 'function', 'remove_totp', false),
+
 		('verify', 'function', 'verify', false),
 		('verify', 'function', 'is_allowed', false),
 		('verify', 'function', 'verify_many', false),
@@ -71,6 +76,8 @@ BEGIN
 
 		('keys', 'function', 'create_key', false),
 		('keys', 'function', 'create_keys', false),
+		('keys', 'function', 'request_key', false),
+		('keys', 'function', 'claim_key', false),
 		('keys', 'function', 'update_key', false),
 		('keys', 'function', 'suspend_key', false),
 		('keys', 'function', 'resume_key', false),
@@ -93,6 +100,8 @@ BEGIN
 		('admin', 'function', 'create_environment', false),
 		('admin', 'function', 'create_policy', false),
 		('admin', 'function', 'set_policy', false),
+		('admin', 'function', 'approve_key', false),
+		('admin', 'function', 'reject_key', false),
 		('admin', 'function', 'create_role', false),
 		('admin', 'function', 'update_role', false),
 		('admin', 'function', 'grant_access', false),
@@ -376,6 +385,7 @@ BEGIN
 		UNION ALL SELECT * FROM apikey._findings_roles()
 		UNION ALL SELECT * FROM apikey._findings_log()
 		UNION ALL SELECT * FROM apikey._findings_usage()
+		UNION ALL SELECT * FROM apikey._findings_step_up()
 	) f (severity, item, detail, hint)
 	ORDER BY array_position(ARRAY['error', 'warning', 'info'], f.severity), f.item, f.detail;
 END

@@ -66,7 +66,7 @@ BEGIN
 		SELECT k.key_id, k.tenant_id, k.expires_at, k.owner, k.name,
 			   k.key_id || '@' || extract(epoch FROM k.expires_at) AS dedupe_key
 		FROM apikey.api_key k
-		WHERE k.expires_at >= coalesce(from_at, since) AND k.expires_at <= until AND k.status <> 'revoked'
+		WHERE k.expires_at >= coalesce(from_at, since) AND k.expires_at <= until AND k.status NOT IN ('revoked', 'pending')
 			AND (k.expires_at, k.key_id) > (coalesce(from_at, since), coalesce(from_id, 9223372036854775807))
 		ORDER BY k.expires_at, k.key_id LIMIT most
 	), told AS (

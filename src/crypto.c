@@ -14,6 +14,10 @@
 static const unsigned char wrap_label[] = "apikey data key v1";
 static const unsigned char id_label[] = "apikey master key id v1";
 
+/* 16 bytes, a parameter of the hash: no hash without it has the same results */
+static const unsigned char factor_personal[crypto_generichash_blake2b_PERSONALBYTES + 1] =
+"apikey factor v1";
+
 bool
 apikey_crypto_init(void)
 {
@@ -111,6 +115,55 @@ apikey_seal(const unsigned char public_key[APIKEY_SEAL_KEY_LEN],
 			const void *text, size_t len, unsigned char *out)
 {
 	return crypto_box_seal(out, text, len, public_key) == 0;
+}
+
+static void
+factor_key(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
+		   unsigned char key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES])
+{
+	(void) crypto_generichash_blake2b_salt_personal(key,
+													crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
+													NULL, 0, data_key,
+													APIKEY_DATA_KEY_LEN, NULL,
+													factor_personal);
+}
+
+bool
+apikey_factor_close(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
+					const void *owner, size_t owner_len,
+					const unsigned char factor[APIKEY_FACTOR_LEN],
+					unsigned char out[APIKEY_FACTOR_BOX_LEN])
+{
+	unsigned char key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+	unsigned char *box = out + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+	int			rc;
+
+	factor_key(data_key, key);
+	randombytes_buf(out, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+	rc = crypto_aead_xchacha20poly1305_ietf_encrypt(box, NULL, factor,
+													APIKEY_FACTOR_LEN, owner, owner_len,
+													NULL, out, key);
+	sodium_memzero(key, sizeof(key));
+	return rc == 0;
+}
+
+bool
+apikey_factor_open(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
+				   const void *owner, size_t owner_len,
+				   const unsigned char in[APIKEY_FACTOR_BOX_LEN],
+				   unsigned char factor[APIKEY_FACTOR_LEN])
+{
+	unsigned char key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+	const unsigned char *box = in + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
+	int			rc;
+
+	factor_key(data_key, key);
+	rc = crypto_aead_xchacha20poly1305_ietf_decrypt(factor, NULL, NULL, box,
+													APIKEY_FACTOR_BOX_LEN -
+													crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+													owner, owner_len, in, key);
+	sodium_memzero(key, sizeof(key));
+	return rc == 0;
 }
 
 void *

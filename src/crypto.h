@@ -19,6 +19,8 @@
 #define APIKEY_WRAPPED_LEN		72	/* nonce 24 + data key 32 + tag 16 */
 #define APIKEY_SEAL_KEY_LEN		32	/* X25519 public key */
 #define APIKEY_SEAL_OVERHEAD	48
+#define APIKEY_FACTOR_LEN		20	/* secret of a second factor: 160 bits */
+#define APIKEY_FACTOR_BOX_LEN	60	/* nonce 24 + secret 20 + tag 16 */
 
 /* apikey_crypto_init must succeed once per process before anything else. */
 extern bool apikey_crypto_init(void);
@@ -67,6 +69,20 @@ extern bool apikey_unwrap(const unsigned char master[APIKEY_MASTER_KEY_LEN],
 /* Sealed box for an X25519 public key; out takes len + APIKEY_SEAL_OVERHEAD. */
 extern bool apikey_seal(const unsigned char public_key[APIKEY_SEAL_KEY_LEN],
 						const void *text, size_t len, unsigned char *out);
+
+/*
+ * Encrypts the secret of a second factor under a key that is derived from the
+ * data key for this alone: no digest of a key text can be it.  owner says
+ * whose secret it is, and opens nothing but what was closed for the same one.
+ */
+extern bool apikey_factor_close(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
+								const void *owner, size_t owner_len,
+								const unsigned char factor[APIKEY_FACTOR_LEN],
+								unsigned char out[APIKEY_FACTOR_BOX_LEN]);
+extern bool apikey_factor_open(const unsigned char data_key[APIKEY_DATA_KEY_LEN],
+							   const void *owner, size_t owner_len,
+							   const unsigned char in[APIKEY_FACTOR_BOX_LEN],
+							   unsigned char factor[APIKEY_FACTOR_LEN]);
 
 /*
  * Memory for keys: guard pages, locked if the system allows, left out of core

@@ -69,6 +69,9 @@ int			apikey_quota_block = 10000;
 /* What becomes of quotas on a standby. */
 int			apikey_standby_quota = APIKEY_STANDBY_QUOTA_DENY;
 
+/* Who has to give a second factor before the most dangerous actions. */
+int			apikey_step_up = APIKEY_STEP_UP_ENROLLED;
+
 /* How much the refill of rate limits of low priority is slowed down. */
 double		apikey_throttle = 0;
 
@@ -101,6 +104,13 @@ TimestampTz apikey_test_now_value = 0;
 static const struct config_enum_entry standby_quota_options[] = {
 	{"deny", APIKEY_STANDBY_QUOTA_DENY, false},
 	{"unmetered", APIKEY_STANDBY_QUOTA_UNMETERED, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry step_up_options[] = {
+	{"off", APIKEY_STEP_UP_OFF, false},
+	{"enrolled", APIKEY_STEP_UP_ENROLLED, false},
+	{"required", APIKEY_STEP_UP_REQUIRED, false},
 	{NULL, 0, false}
 };
 
@@ -238,6 +248,10 @@ apikey_guc_define(void)
 							 "What becomes of quotas on a standby.", NULL,
 							 &apikey_standby_quota, APIKEY_STANDBY_QUOTA_DENY,
 							 standby_quota_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("apikey.step_up",
+							 "Who has to give a second factor before the most dangerous actions.",
+							 NULL, &apikey_step_up, APIKEY_STEP_UP_ENROLLED,
+							 step_up_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("apikey.test_now",
 							   "Replaces the clock, in seconds since 1970, for tests.",
 							   NULL, &apikey_test_now, "", PGC_SUSET,

@@ -24,6 +24,13 @@ typedef enum ApikeyStandbyQuota
 	APIKEY_STANDBY_QUOTA_UNMETERED
 } ApikeyStandbyQuota;
 
+typedef enum ApikeyStepUpMode
+{
+	APIKEY_STEP_UP_OFF,
+	APIKEY_STEP_UP_ENROLLED,	/* who has enrolled */
+	APIKEY_STEP_UP_REQUIRED		/* everybody */
+} ApikeyStepUpMode;
+
 extern int	apikey_activity_flush_interval; /* ms */
 extern int	apikey_cache_size;	/* kB per session, 0 = no cache */
 extern int	apikey_expires_soon;	/* s */
@@ -41,6 +48,7 @@ extern char *apikey_previous_master_key_command;
 extern char *apikey_previous_master_key_file;
 extern int	apikey_quota_block; /* units */
 extern int	apikey_standby_quota;	/* ApikeyStandbyQuota */
+extern int	apikey_step_up;		/* ApikeyStepUpMode */
 extern double apikey_throttle;	/* 0 .. 1 */
 extern bool apikey_throttle_auto;
 extern int	apikey_usage_buffer_size;	/* kB */

@@ -17,6 +17,7 @@
 #include "guc.h"
 #include "launcher.h"
 #include "shmem.h"
+#include "step_up.h"
 
 PG_MODULE_MAGIC_EXT(.name = "apikey", .version = APIKEY_VERSION);
 
@@ -29,6 +30,7 @@ _PG_init(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not initialize the cryptographic library")));
+	apikey_step_up_define();
 	apikey_guc_define();
 	apikey_changes_init();
 	if (!process_shared_preload_libraries_in_progress)

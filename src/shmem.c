@@ -17,6 +17,7 @@
 #include "limiter.h"
 #include "shmem.h"
 #include "slot.h"
+#include "step_up.h"
 
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -27,16 +28,19 @@ request(void)
 	if (previous_request_hook)
 		previous_request_hook();
 
-	RequestAddinShmemSpace(add_size(apikey_slot_shmem_size(),
-									add_size(apikey_limiter_shmem_size(),
-											 apikey_guard_shmem_size())));
-	RequestNamedLWLockTranche("apikey", apikey_slot_lwlocks() + apikey_limiter_lwlocks());
+	RequestAddinShmemSpace(add_size(add_size(apikey_slot_shmem_size(),
+											 apikey_limiter_shmem_size()),
+									add_size(apikey_guard_shmem_size(),
+											 apikey_step_up_shmem_size())));
+	RequestNamedLWLockTranche("apikey", apikey_slot_lwlocks() +
+							  apikey_limiter_lwlocks() + apikey_step_up_lwlocks());
 }
 
 static void
 startup(void)
 {
 	void	   *memory;
+	LWLockPadded *locks;
 	bool		found;
 
 	if (previous_startup_hook)
@@ -49,8 +53,10 @@ startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	memory = ShmemInitStruct("apikey control", apikey_slot_shmem_size(), &found);
 	apikey_slot_shmem_init(memory, found);
-	apikey_limiter_shmem_init(GetNamedLWLockTranche("apikey") + apikey_slot_lwlocks());
+	locks = GetNamedLWLockTranche("apikey") + apikey_slot_lwlocks();
+	apikey_limiter_shmem_init(locks);
 	apikey_guard_shmem_init();
+	apikey_step_up_shmem_init(locks + apikey_limiter_lwlocks());
 	LWLockRelease(AddinShmemInitLock);
 }
 
