@@ -24,14 +24,14 @@ apikey_bound_define(const char *name, const char *description, char **variable,
 }
 
 bool
-apikey_bound_allows(GucSource source)
+apikey_bound_allows(const char *name, GucSource source)
 {
 	if (setting)
 		return true;
 	if (InitializingParallelWorker && source == PGC_S_SESSION)
 		return true;
 	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
-	GUC_check_errmsg("this parameter can only be emptied");
+	GUC_check_errmsg("parameter \"%s\" can only be emptied", name);
 	GUC_check_errdetail("Functions of the extension apikey set it, for one transaction.");
 	return false;
 }

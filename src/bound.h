@@ -41,7 +41,7 @@ extern void apikey_bound_define(const char *name, const char *description,
 								GucStringAssignHook assign);
 
 /* For check hooks: whether a value may be taken; if not, the error is prepared. */
-extern bool apikey_bound_allows(GucSource source);
+extern bool apikey_bound_allows(const char *name, GucSource source);
 
 /*
  * apikey_bound_set gives the parameter a value until the end of the

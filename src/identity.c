@@ -125,7 +125,7 @@ check_context(char **newval, void **extra, GucSource source)
 
 	if (text == NULL || *text == '\0')
 		return true;
-	if (!apikey_bound_allows(source))
+	if (!apikey_bound_allows(PARAMETER, source))
 		return false;
 
 	/* one piece: the identity, its scopes, the text that both point into */

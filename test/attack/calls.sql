@@ -15,6 +15,20 @@ SELECT apikey.is_allowed('<keytext>');
 SELECT code, key_id, tenant, detail FROM apikey.verify_many('{<keytext>,<gonetext>}');
 --- log_usage | call
 SELECT apikey.log_usage(<key>, 200, '1 second', 1, 2, 'GET', '/x', '192.0.2.5', 'agent', 'region', 1, 'request', '{}');
+--- authenticate | call
+SELECT code, key_id, tenant, detail FROM apikey.authenticate('<keytext>');
+--- authenticate, every argument | call
+SELECT code, key_id, tenant, detail FROM apikey.authenticate('<keytext>', '{a}', '192.0.2.9', 'GET', '/x', '<env>', '<tenant>', 1, 'agent', 'region', 'request', '{}', true);
+--- set_tenant | call
+SELECT apikey.set_tenant('<tenant>') IS NOT NULL;
+--- current_key_id | call
+SELECT apikey.current_key_id();
+--- current_tenant | call
+SELECT apikey.current_tenant();
+--- current_scopes | call
+SELECT apikey.current_scopes();
+--- has_scope | call
+SELECT apikey.has_scope('a');
 --- my_tenants | call
 SELECT apikey.my_tenants('any') IS NOT NULL;
 --- sees_all | call

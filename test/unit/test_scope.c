@@ -247,6 +247,43 @@ test_cut(void)
 	}
 }
 
+static ApikeyStr
+text(const char *characters)
+{
+	return (ApikeyStr) {characters, (int) strlen(characters)};
+}
+
+/*
+ * A cut covers what both covered and nothing else: what a verdict shows of a
+ * key's scopes is what verify() accepts.
+ */
+static void
+test_cut_is_both(void)
+{
+	static const char *texts[] = {
+		"*", "a", "b", "a:*", "b:*", "a:a", "a:b", "a:b:*", "a:a:*", "a:b:c", "a:b:c:*", "a:b:b",
+		"aa", "aa:*", "a.b", "a:bb", "a:bb:*", "ab:*",
+		/* no scopes, but what a request may name */
+		"", ":", "a:", "a::", "a:b:", "a:*:b", "a|b", "**", "a*", "A:b", "a:b c"
+	};
+
+	for (int i = 0; i < lengthof(texts); i++)
+		for (int j = 0; j < lengthof(texts); j++)
+		{
+			ApikeyStr	held = text(texts[i]);
+			ApikeyStr	max = text(texts[j]);
+			ApikeyStr	cut;
+
+			if (!apikey_scope_valid(held) || !apikey_scope_valid(max))
+				continue;
+			cut = apikey_scope_cut(held, max);
+			for (int k = 0; k < lengthof(texts); k++)
+				CHECKF(apikey_scope_covers(cut, text(texts[k])) ==
+					   (apikey_scope_covers(held, text(texts[k])) && apikey_scope_covers(max, text(texts[k]))),
+					   "'%s' cut by '%s' and '%s'", texts[i], texts[j], texts[k]);
+		}
+}
+
 int
 main(void)
 {
@@ -256,5 +293,6 @@ main(void)
 	test_satisfied();
 	test_next();
 	test_cut();
+	test_cut_is_both();
 	return unit_done("test_scope");
 }
