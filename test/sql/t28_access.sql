@@ -187,7 +187,7 @@ DROP FUNCTION public.t28_definer();
 
 -- the bodies and what they use are out of reach
 SET ROLE t28_all_admin;
-SELECT apikey._create_tenant('q', NULL, NULL, NULL, NULL, NULL);
+SELECT apikey._create_tenant('q', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 SELECT apikey._audit(NULL, 'forged', NULL, NULL, NULL);
 SELECT apikey._new_secret('ak', 'live', 32, NULL);
 SELECT digest FROM apikey.key_secret;
