@@ -80,6 +80,16 @@ CREATE FUNCTION apikey._cidrs_within(inner_nets pg_catalog.cidr[], outer_nets pg
 COMMENT ON FUNCTION apikey._cidrs_within(pg_catalog.cidr[], pg_catalog.cidr[]) IS
 	'whether every inner network lies in one of the outer ones';
 
+CREATE FUNCTION apikey._networks_open(nets pg_catalog.cidr[], allowed pg_catalog.cidr[], denied pg_catalog.cidr[]) RETURNS pg_catalog.bool[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_networks_open';
+COMMENT ON FUNCTION apikey._networks_open(pg_catalog.cidr[], pg_catalog.cidr[], pg_catalog.cidr[]) IS
+	'of each network, whether a request from it may pass lists of allowed and denied networks';
+
+CREATE FUNCTION apikey._endpoints_open(rules pg_catalog.text[], allowed pg_catalog.text[], denied pg_catalog.text[]) RETURNS pg_catalog.bool[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoints_open';
+COMMENT ON FUNCTION apikey._endpoints_open(pg_catalog.text[], pg_catalog.text[], pg_catalog.text[]) IS
+	'of each endpoint rule, whether a request that matches it may pass lists of allowed and denied rules; false is proven';
+
 CREATE FUNCTION apikey._holds_key(value pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_holds_key';
 COMMENT ON FUNCTION apikey._holds_key(pg_catalog.text) IS

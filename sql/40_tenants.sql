@@ -291,6 +291,18 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION apikey._check_tag(tag text) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT tag ~ '^[a-z0-9]{1,12}$' THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('invalid environment tag "%s"', apikey._shown(tag)),
+			DETAIL = 'A tag is 1 to 12 of a-z and 0-9.';
+	END IF;
+END
+$$;
+
 CREATE FUNCTION apikey.create_environment(
 	tenant text,
 	name text,
@@ -323,11 +335,7 @@ BEGIN
 	PERFORM apikey._require(name, 'name');
 	PERFORM apikey._check_text(name, 'name', 200);
 	PERFORM apikey._check_text(idempotency_key, 'idempotency_key', 200);
-	IF NOT tag ~ '^[a-z0-9]{1,12}$' THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('invalid environment tag "%s"', apikey._shown(tag)),
-			DETAIL = 'A tag is 1 to 12 of a-z and 0-9.';
-	END IF;
+	PERFORM apikey._check_tag(tag);
 	IF default_policy IS NOT NULL THEN
 		-- or a move of the tenant could part it from a policy that it is just given
 		PERFORM apikey._hold_tenant(tid);

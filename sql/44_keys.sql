@@ -161,15 +161,18 @@ END
 $$;
 
 -- Locks, limits and bounds for n keys like this one; returns it with its end.
--- approved: that another role has to approve it yet, or has.
+-- approved: that another role has to approve it yet, or has.  default_policy:
+-- that the policy is that of the environment.
 CREATE FUNCTION apikey._admit_keys(k apikey.api_key, role_ids bigint[], n integer, expires_at timestamptz, ttl interval,
-	approved boolean) RETURNS apikey.api_key
+	approved boolean, default_policy boolean) RETURNS apikey.api_key
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	rules apikey.policy_version := apikey._lock_policy(k.tenant_id, k.policy_id);
-	parent apikey.api_key := apikey._lock_parent(k);
+	parent apikey.api_key;
 BEGIN
+	PERFORM apikey._share_environment(k, default_policy);
+	parent := apikey._lock_parent(k);
 	IF NOT approved THEN
 		PERFORM apikey._check_approval(k, rules);
 	END IF;
@@ -310,7 +313,7 @@ BEGIN
 			RETURN result;
 		END IF;
 	END IF;
-	k := apikey._admit_keys(k, role_ids, 1, expires_at, ttl, false);
+	k := apikey._admit_keys(k, role_ids, 1, expires_at, ttl, false, policy IS NULL);
 	SELECT * INTO result FROM apikey._insert_keys(k, 1, role_ids, bytes, seal_to);
 	IF result.key_id IS NULL THEN
 		-- another session was first with this idempotency key
@@ -444,7 +447,7 @@ BEGIN
 	IF n IS NULL OR n NOT BETWEEN 1 AND 1000000 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'n must be between 1 and 1000000';
 	END IF;
-	k := apikey._admit_keys(k, role_ids, n, expires_at, ttl, false);
+	k := apikey._admit_keys(k, role_ids, n, expires_at, ttl, false, policy IS NULL);
 	k.name := CASE WHEN n = 1 THEN name || '-1' ELSE name END;
 	RETURN QUERY SELECT * FROM apikey._insert_keys(k, n, role_ids, bytes, seal_to);
 	-- created_at names the batch: no other call of this tenant has the same

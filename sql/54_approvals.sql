@@ -184,7 +184,7 @@ BEGIN
 			RETURN apikey._key_info(id);
 		END IF;
 	END IF;
-	k := apikey._admit_keys(k, role_ids, 1, expires_at, ttl, true);
+	k := apikey._admit_keys(k, role_ids, 1, expires_at, ttl, true, policy IS NULL);
 	INSERT INTO apikey.api_key AS t (
 		tenant_id, environment_id, policy_id, parent_key_id, status, owner, name, description, scopes,
 		tags, metadata, cidrs, endpoints, rate_limits, quotas, not_before, expires_at, revoke_at, idempotency_key,

@@ -439,6 +439,16 @@ COMMENT ON FUNCTION apikey.create_policy IS
 	'creates a policy with its first version and returns its id';
 COMMENT ON FUNCTION apikey.set_policy IS
 	'writes a new version of a policy and returns its number; what is NULL stays, clear names rules to reset';
+COMMENT ON FUNCTION apikey.policy_history IS
+	'the versions of a policy with their rules and changes';
+COMMENT ON FUNCTION apikey.policy_diff IS
+	'the rules in which two versions of a policy differ';
+COMMENT ON FUNCTION apikey.rollback_policy IS
+	'makes a new version of a policy with the rules of an earlier one';
+COMMENT ON FUNCTION apikey.policy_check IS
+	'the keys that violate a version of their policy';
+COMMENT ON FUNCTION apikey.update_environment IS
+	'changes an environment';
 COMMENT ON FUNCTION apikey.create_key IS
 	'makes a key and returns its text, which is shown this once';
 COMMENT ON FUNCTION apikey.create_keys IS
@@ -593,6 +603,20 @@ COMMENT ON FUNCTION apikey._in_production IS
 	'whether keys that are used in production obey a policy';
 COMMENT ON FUNCTION apikey._change_policy IS
 	'makes rules the next version of a policy';
+COMMENT ON FUNCTION apikey._policy_version IS
+	'a version of a policy by its number';
+COMMENT ON FUNCTION apikey._bound_keys IS
+	'the living keys that obey a policy, their own or that of a key above them';
+COMMENT ON FUNCTION apikey._misfit_keys IS
+	'keys that could not have been made under the rules of their policy';
+COMMENT ON FUNCTION apikey._misfit_scopes IS
+	'keys whose scopes do not fit the rules of their policy';
+COMMENT ON FUNCTION apikey._misfit_requests IS
+	'keys whose own networks or endpoints have nothing in common with those of their policy';
+COMMENT ON FUNCTION apikey._share_environment IS
+	'holds an environment as it is for a key that is made in it';
+COMMENT ON FUNCTION apikey._check_tag IS
+	'raises if a text is no tag of an environment';
 COMMENT ON FUNCTION apikey._rules_in_force IS
 	'the version of a policy in force at an instant';
 COMMENT ON FUNCTION apikey._share_policy IS

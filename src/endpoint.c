@@ -272,10 +272,17 @@ apikey_endpoint_rule_valid(ApikeyStr rule)
 	return true;
 }
 
-/* whether a rule's list of methods names the method */
-static bool
-method_listed(const char *list, int len, ApikeyStr method)
+ApikeyStr
+apikey_endpoint_methods(ApikeyStr rule)
 {
+	return (ApikeyStr) {rule.ptr, methods_length(rule)};
+}
+
+bool
+apikey_method_listed(ApikeyStr methods, ApikeyStr method)
+{
+	const char *list = methods.ptr;
+	int			len = methods.len;
 	int			start = 0;
 
 	if (len == 0 || (len == 1 && list[0] == '*'))
@@ -306,9 +313,13 @@ method_listed(const char *list, int len, ApikeyStr method)
  * it can change, and the cost of a segment is at most its two lengths
  * multiplied.
  */
-static bool
-glob_matches(const char *glob, int glob_len, const char *path, int path_len)
+bool
+apikey_glob_matches(ApikeyStr pattern, ApikeyStr text)
 {
+	const char *glob = pattern.ptr;
+	const char *path = text.ptr;
+	int			glob_len = pattern.len;
+	int			path_len = text.len;
 	int			g = 0;
 	int			p = 0;
 	int			star_g = -1;	/* the glob behind the remembered star, or -1 */
@@ -360,11 +371,7 @@ glob_matches(const char *glob, int glob_len, const char *path, int path_len)
 bool
 apikey_endpoint_matches(ApikeyStr rule, ApikeyStr method, const ApikeyPath *path)
 {
-	ApikeyStr	glob;
-
-	if (rule.ptr == NULL || !path->clean ||
-		!method_listed(rule.ptr, methods_length(rule), method))
-		return false;
-	glob = apikey_endpoint_glob(rule);
-	return glob_matches(glob.ptr, glob.len, path->text, path->len);
+	return rule.ptr != NULL && path->clean &&
+		apikey_method_listed(apikey_endpoint_methods(rule), method) &&
+		apikey_glob_matches(apikey_endpoint_glob(rule), (ApikeyStr) {path->text, path->len});
 }

@@ -65,4 +65,13 @@ extern bool apikey_endpoint_matches(ApikeyStr rule, ApikeyStr method,
 /* The glob of a rule: a rule by itself, for any method. */
 extern ApikeyStr apikey_endpoint_glob(ApikeyStr rule);
 
+/* The methods of a rule: a list, "*", or empty; the last two mean any. */
+extern ApikeyStr apikey_endpoint_methods(ApikeyStr rule);
+
+/* whether such a list names a method; NULL is named by any only */
+extern bool apikey_method_listed(ApikeyStr methods, ApikeyStr method);
+
+/* whether a glob, or one segment of it, matches decoded text */
+extern bool apikey_glob_matches(ApikeyStr glob, ApikeyStr text);
+
 #endif							/* APIKEY_ENDPOINT_H */

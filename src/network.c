@@ -193,6 +193,26 @@ apikey_net_list_overlaps(ApikeyNetList list, const ApikeyNet *net)
 	return false;
 }
 
+bool
+apikey_net_open(const ApikeyNet *net, ApikeyNetList allowed, ApikeyNetList denied)
+{
+	ApikeyNet	last = *net;
+
+	if (allowed.count == 0)
+		return !apikey_net_list_contains(denied, net);
+
+	/* those that lie in net are neighbours, see apikey_net_list_overlaps() */
+	fill_host_bits(&last, true);
+	for (int i = find_start(allowed, &last); i >= 0 && overlap(&allowed.items[i], net); i--)
+	{
+		const ApikeyNet *part = apikey_net_contains(net, &allowed.items[i]) ? &allowed.items[i] : net;
+
+		if (!apikey_net_list_contains(denied, part))
+			return true;
+	}
+	return false;
+}
+
 /* networks as above, of the same one the longest block first */
 static int
 compare_blocks(const void *a, const void *b)

@@ -69,6 +69,14 @@ extern bool apikey_net_list_contains(ApikeyNetList list, const ApikeyNet *net);
 extern bool apikey_net_list_overlaps(ApikeyNetList list, const ApikeyNet *net);
 
 /*
+ * Whether a request from inside net may pass: some of it lies in allowed (or
+ * that list is empty), and no single network of denied covers that part.  Both
+ * lists compiled.
+ */
+extern bool apikey_net_open(const ApikeyNet *net, ApikeyNetList allowed,
+							ApikeyNetList denied);
+
+/*
  * apikey_block_compile does the same for blocked networks: one that lies in
  * another is kept only if it lasts longer.  parent is filled.
  */

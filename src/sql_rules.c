@@ -9,12 +9,14 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "catalog.h"
 #include "endpoint.h"
+#include "endpoint_set.h"
 #include "hours.h"
 #include "network.h"
 #include "redact.h"
@@ -28,6 +30,8 @@ PG_FUNCTION_INFO_V1(apikey_known_zones);
 PG_FUNCTION_INFO_V1(apikey_scopes_within);
 PG_FUNCTION_INFO_V1(apikey_scopes_touch);
 PG_FUNCTION_INFO_V1(apikey_cidrs_within);
+PG_FUNCTION_INFO_V1(apikey_networks_open);
+PG_FUNCTION_INFO_V1(apikey_endpoints_open);
 PG_FUNCTION_INFO_V1(apikey_holds_key);
 
 static bool
@@ -149,6 +153,73 @@ apikey_cidrs_within(PG_FUNCTION_ARGS)
 		if (inner.items[i].family == 0 || !apikey_net_list_contains(outer, &inner.items[i]))
 			PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(true);
+}
+
+static Datum
+bool_array(Datum *elements, int count)
+{
+	return PointerGetDatum(construct_array(elements, count, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR));
+}
+
+static ApikeyNetList
+compiled_nets(Datum array)
+{
+	ApikeyNetList list = array_to_nets(array);
+
+	list.count = apikey_net_compile((ApikeyNet *) list.items, list.count);
+	list.compiled = true;
+	return list;
+}
+
+/*
+ * apikey_networks_open tells of each network whether a request from inside it
+ * may pass the lists of allowed (none: all) and denied networks.
+ */
+Datum
+apikey_networks_open(PG_FUNCTION_ARGS)
+{
+	ApikeyNetList nets = array_to_nets(PG_GETARG_DATUM(0));
+	ApikeyNetList allowed = compiled_nets(PG_GETARG_DATUM(1));
+	ApikeyNetList denied = compiled_nets(PG_GETARG_DATUM(2));
+	Datum	   *open = palloc(sizeof(Datum) * Max(nets.count, 1));
+
+	for (int i = 0; i < nets.count; i++)
+		open[i] = BoolGetDatum(apikey_net_open(&nets.items[i], allowed, denied));
+	return bool_array(open, nets.count);
+}
+
+/*
+ * apikey_endpoints_open tells of each endpoint rule whether a request that
+ * matches it may pass the lists of allowed (none: all) and denied rules.
+ * False is proven, true may be "not known".
+ */
+Datum
+apikey_endpoints_open(PG_FUNCTION_ARGS)
+{
+	ApikeyStrList rules = apikey_array_to_str_list(PG_GETARG_DATUM(0));
+	ApikeyStrList allowed = apikey_array_to_str_list(PG_GETARG_DATUM(1));
+	ApikeyStrList denied = apikey_array_to_str_list(PG_GETARG_DATUM(2));
+	ApikeyStr  *left = palloc(sizeof(ApikeyStr) * Max(allowed.count, 1));
+	int			nleft = 0;
+	Datum	   *open = palloc(sizeof(Datum) * Max(rules.count, 1));
+
+	for (int i = 0; i < allowed.count; i++)
+		if (!apikey_endpoint_list_covers(denied, allowed.items[i]))
+			left[nleft++] = allowed.items[i];
+	for (int i = 0; i < rules.count; i++)
+	{
+		bool		passes = false;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!apikey_endpoint_list_covers(denied, rules.items[i]))
+		{
+			passes = (allowed.count == 0);
+			for (int j = 0; !passes && j < nleft; j++)
+				passes = !apikey_endpoint_disjoint(rules.items[i], left[j]);
+		}
+		open[i] = BoolGetDatum(passes);
+	}
+	return bool_array(open, rules.count);
 }
 
 /* apikey_holds_key tells whether a text holds a native key somewhere. */

@@ -349,6 +349,61 @@ test_blocks(void)
 	CHECK(covered > 1000 && dropped > 1000);
 }
 
+/* ---- what may pass two lists ---- */
+
+static void
+test_open(void)
+{
+	int			closed = 0;
+
+	for (int round = 0; round < 2000; round++)
+	{
+		ApikeyNet	allowed[8];
+		ApikeyNet	denied[8];
+		ApikeyNetList allow = {allowed, rand() % 8, true};
+		ApikeyNetList deny = {denied, rand() % 8, true};
+
+		for (int i = 0; i < allow.count; i++)
+			allowed[i] = random_net(false);
+		for (int i = 0; i < deny.count; i++)
+			denied[i] = random_net(false);
+		allow.count = apikey_net_compile(allowed, allow.count);
+		deny.count = apikey_net_compile(denied, deny.count);
+		for (int n = 0; n < 8; n++)
+		{
+			ApikeyNet	net = random_net(false);
+			bool		open = apikey_net_open(&net, allow, deny);
+			bool		expected = false;
+
+			/*
+			 * closed means: every part that is allowed lies in one that is
+			 * denied
+			 */
+			for (int i = 0; i < allow.count; i++)
+			{
+				if (apikey_net_contains(&net, &allowed[i]))
+					expected |= !apikey_net_list_contains(deny, &allowed[i]);
+				else if (apikey_net_contains(&allowed[i], &net))
+					expected |= !apikey_net_list_contains(deny, &net);
+			}
+			if (allow.count == 0)
+				expected = !apikey_net_list_contains(deny, &net);
+			CHECK(open == expected);
+			closed += !open;
+
+			/* and an address that passes is never from a closed network */
+			for (int i = 0; !open && i < 8; i++)
+			{
+				ApikeyNet	ip = random_net(true);
+
+				CHECK(!apikey_net_contains(&net, &ip) || apikey_net_list_overlaps(deny, &ip) ||
+					  (allow.count > 0 && !apikey_net_list_contains(allow, &ip)));
+			}
+		}
+	}
+	CHECK(closed > 500);
+}
+
 int
 main(void)
 {
@@ -359,5 +414,6 @@ main(void)
 	test_odd();
 	test_compiled();
 	test_blocks();
+	test_open();
 	return unit_done("test_network");
 }
