@@ -221,6 +221,7 @@ void
 apikey_reading_begin(ApikeyReading *reading, TimestampTz now)
 {
 	reading->now = now;
+	reading->rules = NULL;
 	reading->keep = apikey_changes_watched(&reading->stamp) && !sent.dirty;
 	apikey_catalog_reset_own();
 	reading->snapshot = RegisterSnapshot(GetLatestSnapshot());

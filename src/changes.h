@@ -97,6 +97,8 @@ typedef struct ApikeyReading
 	uint64		stamp;
 	bool		keep;			/* what was kept may be used, and what is read
 								 * kept if nothing comes in between */
+	struct ApikeyRuleCache *rules;	/* a cache of its own (rulecache.h), NULL:
+									 * that of the session */
 } ApikeyReading;
 
 extern void apikey_reading_begin(ApikeyReading *reading, TimestampTz now);

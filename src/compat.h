@@ -63,6 +63,19 @@
 	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
 #endif
 
+/* reading less than asked for is an error by itself since 16 */
+#if PG_VERSION_NUM >= 160000
+#define apikey_buffile_read(file, to, size) BufFileReadExact((file), (to), (size))
+#else
+#define apikey_buffile_read(file, to, size) \
+	do { \
+		if (BufFileRead((file), (to), (size)) != (size)) \
+			ereport(ERROR, \
+					(errcode_for_file_access(), \
+					 errmsg("could not read from temporary file"))); \
+	} while (0)
+#endif
+
 /* since 17 an index may keep something open from insertion to insertion */
 #if PG_VERSION_NUM >= 170000
 #define apikey_index_insert_done(index, info) index_insert_cleanup((index), (info))

@@ -396,6 +396,44 @@ apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading, ApikeyK
 }
 
 bool
+apikey_keystore_compare(int64 key_id, const ApikeyRules *rules, ApikeyReading *reading,
+						ApikeyKey *today, ApikeyKey *proposed)
+{
+	ApikeyRecord *record = &today->record;
+	ApikeyStr	owners[APIKEY_LINKS_MAX];
+	ApikeyLink *links;
+	bool		concerned = false;
+
+	memset(today, 0, sizeof(*today));
+	record->key_id = key_id;
+	record->secret_expires_at = record->secret_revoked_at = APIKEY_NO_TIME;
+	if (!load_chain(key_id, reading, today, owners))
+		return false;
+	links = palloc(sizeof(ApikeyLink) * record->nlinks);
+	memcpy(links, record->links, sizeof(ApikeyLink) * record->nlinks);
+	for (int i = 0; i < record->nlinks; i++)
+	{
+		if (links[i].policy == NULL || links[i].policy->policy_id != rules->policy.policy_id)
+			continue;
+		links[i].policy = &rules->policy;
+		links[i].expires_with_grace = add_grace(links[i].expires_at, rules, today);
+		concerned = true;
+	}
+	if (!concerned)
+		return false;
+
+	today->tenant = apikey_rulecache_tenant(record->tenant_id, reading);
+	record->tenant_suspended = today->tenant->suspended;
+	*proposed = *today;
+	proposed->record.links = links;
+	today->nlimits = apikey_limit_rules_resolve(record, owners, today->tenant->limits,
+												&today->limits);
+	proposed->nlimits = apikey_limit_rules_resolve(&proposed->record, owners, today->tenant->limits,
+												   &proposed->limits);
+	return true;
+}
+
+bool
 apikey_keystore_identify(int64 key_id, ApikeyReading *reading, int64 *tenant_id,
 						 int64 *environment_id)
 {

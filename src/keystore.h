@@ -78,6 +78,15 @@ extern bool apikey_keystore_find(const unsigned char digest[APIKEY_DIGEST_LEN],
 extern bool apikey_keystore_load(const ApikeySecret *secret, ApikeyReading *reading,
 								 ApikeyKey *key);
 
+/*
+ * What decide() and the limits of a key need, as it is and with other rules in
+ * place of those of their policy; no secret, environment or verdict.  False when
+ * the key has vanished or that policy is neither its own nor an ancestor's.
+ */
+extern bool apikey_keystore_compare(int64 key_id, const ApikeyRules *rules,
+									ApikeyReading *reading, ApikeyKey *today,
+									ApikeyKey *proposed);
+
 /* expires_at of a verdict as SQL shows it; not for APIKEY_NO_TIME. */
 static inline TimestampTz
 apikey_shown_time(TimestampTz at)

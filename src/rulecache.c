@@ -54,7 +54,7 @@ typedef struct Thing
 	void	   *object;			/* of a policy: the version kept last */
 } Thing;
 
-static struct
+typedef struct ApikeyRuleCache
 {
 	MemoryContext context;		/* NULL: nothing is kept */
 	HTAB	   *things;
@@ -65,26 +65,44 @@ static struct
 	ApikeyDataKey *data_keys;
 	int			ndata_keys;
 	uint64		keyring_serial;
-} cache;
+} ApikeyRuleCache;
+
+static ApikeyRuleCache cache;	/* of the session */
+
+static HTAB *
+make_things(MemoryContext context)
+{
+	HASHCTL		ctl;
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = sizeof(ThingKey);
+	ctl.entrysize = sizeof(Thing);
+	ctl.hcxt = context;
+	return hash_create("apikey rules", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
 
 void
 apikey_rulecache_reset(MemoryContext parent, Size limit, uint64 stamp)
 {
-	HASHCTL		ctl;
-
 	if (cache.context != NULL)
 		MemoryContextDelete(cache.context);
 	memset(&cache, 0, sizeof(cache));
 	if (parent == NULL)
 		return;
 	cache.context = AllocSetContextCreate(parent, "apikey rules", ALLOCSET_SMALL_SIZES);
-	memset(&ctl, 0, sizeof(ctl));
-	ctl.keysize = sizeof(ThingKey);
-	ctl.entrysize = sizeof(Thing);
-	ctl.hcxt = cache.context;
-	cache.things = hash_create("apikey rules", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	cache.things = make_things(cache.context);
 	cache.limit = limit;
 	cache.stamp = stamp;
+}
+
+struct ApikeyRuleCache *
+apikey_rulecache_private(MemoryContext context)
+{
+	ApikeyRuleCache *own = MemoryContextAllocZero(context, sizeof(*own));
+
+	own->context = context;
+	own->things = make_things(context);
+	return own;
 }
 
 bool
@@ -104,11 +122,16 @@ static void *
 find_kept(Kind kind, int64 id, const ApikeyReading *reading)
 {
 	ThingKey	key = {id, kind};
+	HTAB	   *things;
 	Thing	   *thing;
 
-	if (!reading->keep || !current())
+	if (reading->rules != NULL)
+		things = reading->rules->things;
+	else if (reading->keep && current())
+		things = cache.things;
+	else
 		return NULL;
-	thing = hash_search(cache.things, &key, HASH_FIND, NULL);
+	thing = hash_search(things, &key, HASH_FIND, NULL);
 	return thing == NULL ? NULL : thing->object;
 }
 
@@ -116,6 +139,8 @@ find_kept(Kind kind, int64 id, const ApikeyReading *reading)
 static char *
 make_room(Size size, const ApikeyReading *reading)
 {
+	if (reading->rules != NULL)
+		return MemoryContextAllocHuge(reading->rules->context, Max(size, 1));
 	if (!current() || !apikey_reading_may_keep(reading))
 		return NULL;
 	if (size > cache.limit / LARGEST_PART)
@@ -129,11 +154,12 @@ make_room(Size size, const ApikeyReading *reading)
 }
 
 static Thing *
-enter(Kind kind, int64 id)
+enter(Kind kind, int64 id, const ApikeyReading *reading)
 {
 	ThingKey	key = {id, kind};
 	bool		found;
-	Thing	   *thing = hash_search(cache.things, &key, HASH_ENTER, &found);
+	Thing	   *thing = hash_search(reading->rules != NULL ? reading->rules->things : cache.things,
+									&key, HASH_ENTER, &found);
 
 	if (!found)
 		thing->object = NULL;
@@ -206,7 +232,7 @@ apikey_rulecache_policy(int64 policy_id, ApikeyReading *reading)
 	pack.base = make_room(pack.used, reading);
 	if (pack.base != NULL)
 	{
-		Thing	   *thing = enter(KIND_POLICY, policy_id);
+		Thing	   *thing = enter(KIND_POLICY, policy_id, reading);
 
 		pack.used = 0;
 		kept = pack_rules(&pack, rules);
@@ -247,7 +273,7 @@ apikey_rulecache_role(int64 role_id, ApikeyReading *reading)
 	pack.base = make_room(pack.used, reading);
 	if (pack.base != NULL)
 	{
-		Thing	   *thing = enter(KIND_ROLE, role_id);
+		Thing	   *thing = enter(KIND_ROLE, role_id, reading);
 
 		pack.used = 0;
 		role = thing->object = pack_role(&pack, role);
@@ -288,7 +314,7 @@ apikey_rulecache_environment(int64 environment_id, ApikeyReading *reading)
 	pack.base = make_room(pack.used, reading);
 	if (pack.base != NULL)
 	{
-		Thing	   *thing = enter(KIND_ENVIRONMENT, environment_id);
+		Thing	   *thing = enter(KIND_ENVIRONMENT, environment_id, reading);
 
 		pack.used = 0;
 		environment = thing->object = pack_environment(&pack, environment);
@@ -357,7 +383,7 @@ block_set(int64 tenant_id, ApikeyReading *reading)
 	pack.base = make_room(pack.used, reading);
 	if (pack.base != NULL)
 	{
-		Thing	   *thing = enter(KIND_BLOCKS, tenant_id);
+		Thing	   *thing = enter(KIND_BLOCKS, tenant_id, reading);
 
 		pack.used = 0;
 		set = thing->object = pack_blocks(&pack, set);
@@ -508,7 +534,7 @@ apikey_rulecache_tenant(int64 tenant_id, ApikeyReading *reading)
 	pack.base = make_room(pack.used, reading);
 	if (pack.base != NULL)
 	{
-		Thing	   *thing = enter(KIND_TENANT, tenant_id);
+		Thing	   *thing = enter(KIND_TENANT, tenant_id, reading);
 
 		pack.used = 0;
 		tenant = thing->object = pack_tenant(&pack, tenant);

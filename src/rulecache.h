@@ -97,6 +97,13 @@ extern bool apikey_rulecache_ip_blocked(const ApikeyTenant *tenant, const Apikey
  */
 extern void apikey_rulecache_reset(MemoryContext parent, Size limit, uint64 stamp);
 
+/*
+ * A cache for one reading (ApikeyReading.rules), without a limit: all is read
+ * under the one snapshot, so nothing in it can become out of date.  It lies in
+ * context and goes with it.  Not for data keys.
+ */
+extern struct ApikeyRuleCache *apikey_rulecache_private(MemoryContext context);
+
 /* Whether something did not fit: time for a reset. */
 extern bool apikey_rulecache_full(void);
 
