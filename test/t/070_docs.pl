@@ -167,7 +167,7 @@ foreach my $row (table_of($settings, qr/^apikey settings$/, 'setting', 'default'
 	isnt($meaning, '', "setting $name: meaning");
 }
 same_sets([ keys %has_setting ], [ keys %setting ], 'all settings are documented');
-my $guc_source = source("$top/src/guc.c");
+my $guc_source = source("$top/src/guc.c") . source("$top/src/identity.c");
 foreach my $name ($guc_source =~ /"(apikey\.\w+)"/g)
 {
 	ok($has_setting{$name} || (grep { $_->{text} =~ /`\Q$name\E`/ } $settings->sections),
