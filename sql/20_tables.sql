@@ -211,6 +211,7 @@ CREATE TABLE apikey.key_request (
 	requested_by	pg_catalog.text NOT NULL,
 	requested_by_oid pg_catalog.oid NOT NULL,
 	session			pg_catalog.text NOT NULL,
+	session_oid		pg_catalog.oid NOT NULL,
 	requested_at	pg_catalog.timestamptz NOT NULL,
 	reason			pg_catalog.text,
 	bytes			pg_catalog.int4,

@@ -31,9 +31,11 @@ BEGIN
 END
 $$;
 
--- Whether the caller is who asked for a key: the role, under its present or
--- its former name, or whoever has logged in as the same user and now acts as
--- another one.  A superuser may act as anybody anyway.
+-- Whether the caller is who asked for a key: the role that asked or the one
+-- that had logged in, by OID and by name (a role keeps its OID when it is
+-- renamed, and has another one after a restore elsewhere), or whoever has
+-- logged in as one of them and acts as another one.  A superuser may act as
+-- anybody anyway.
 CREATE FUNCTION apikey._asked_for(key_id bigint) RETURNS boolean
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -41,9 +43,11 @@ BEGIN
 	RETURN EXISTS (
 		SELECT FROM apikey.key_request r
 		WHERE r.key_id = _asked_for.key_id
-			AND (r.requested_by_oid = apikey._caller() OR r.requested_by = apikey._caller_name()
-				 OR (r.session = session_user::text
-					 AND NOT (SELECT u.rolsuper FROM pg_roles u WHERE u.rolname = session_user))));
+			AND EXISTS (
+				SELECT FROM pg_roles u
+				WHERE (u.oid = r.requested_by_oid OR u.rolname = r.requested_by
+					   OR ((u.oid = r.session_oid OR u.rolname = r.session) AND NOT u.rolsuper))
+					AND (u.oid = apikey._caller() OR (u.rolname = session_user AND NOT u.rolsuper))));
 END
 $$;
 
@@ -200,9 +204,10 @@ BEGIN
 		RETURN apikey._key_info((apikey._repeated_key(k, 'key.request', request)).key_id);
 	END IF;
 	INSERT INTO apikey.key_role (key_id, role_id, tenant_id) SELECT id, r, k.tenant_id FROM unnest(role_ids) r;
-	INSERT INTO apikey.key_request AS r (key_id, tenant_id, requested_by, requested_by_oid, session, requested_at,
+	INSERT INTO apikey.key_request AS r (key_id, tenant_id, requested_by, requested_by_oid, session, session_oid, requested_at,
 										 reason, bytes, seal_to, ttl, expires_at)
-	VALUES (id, k.tenant_id, apikey._caller_name(), apikey._caller(), session_user, k.created_at,
+	VALUES (id, k.tenant_id, apikey._caller_name(), apikey._caller(), session_user,
+			(SELECT u.oid FROM pg_roles u WHERE u.rolname = session_user), k.created_at,
 			_request_key.reason, _request_key.bytes, _request_key.seal_to, _request_key.ttl, _request_key.expires_at);
 	k.status := 'pending';
 	PERFORM apikey._audit(k.tenant_id, 'key.request', 'key:' || id, NULL,

@@ -467,6 +467,14 @@ COMMENT ON FUNCTION apikey.revoke_key IS
 	'refuses a key for good, now or from an instant on, with all keys derived from it';
 COMMENT ON FUNCTION apikey.revoke_secret IS
 	'refuses one secret of a key for good';
+COMMENT ON FUNCTION apikey.revoke_keys IS
+	'revokes all keys of a tenant that meet every condition given, with their descendants; returns how many';
+COMMENT ON FUNCTION apikey.transfer_owner IS
+	'gives all keys of an owner that are not revoked to another one; returns how many';
+COMMENT ON FUNCTION apikey.delete_owner IS
+	'the end of an owner: revokes his keys with their descendants, or gives them to another; returns how many';
+COMMENT ON FUNCTION apikey.orphan_key IS
+	'takes a key out of its parent, whose bounds it keeps as its own';
 COMMENT ON FUNCTION apikey.restore_key IS
 	'undoes a revocation, or one to come, with all it took along';
 COMMENT ON FUNCTION apikey.add_credits IS
@@ -655,7 +663,23 @@ COMMENT ON FUNCTION apikey._lock_limits IS
 COMMENT ON FUNCTION apikey._check_max_keys IS
 	'raises if tenants have no room for more keys';
 COMMENT ON FUNCTION apikey._check_owner_keys IS
-	'raises if an owner has no room for more keys';
+	'raises unless an owner may have n keys more, in the tenant if they are new to him, and under a policy';
+COMMENT ON FUNCTION apikey._take_tenant IS
+	'locks a tenant against all who make keys in it';
+COMMENT ON FUNCTION apikey._check_owner IS
+	'raises unless the value names an owner';
+COMMENT ON FUNCTION apikey._matching_keys IS
+	'the keys of a tenant that are not revoked and meet every condition given, with their descendants if asked';
+COMMENT ON FUNCTION apikey._revoke_ids IS
+	'revokes keys by ascending id; returns how many';
+COMMENT ON FUNCTION apikey._any_production IS
+	'whether any of some keys belongs to a production environment';
+COMMENT ON FUNCTION apikey._transfer_ids IS
+	'gives keys a new owner within his limits; returns how many';
+COMMENT ON FUNCTION apikey._freeze_bounds IS
+	'a key with what an ancestor binds it to as its own, or an error';
+COMMENT ON FUNCTION apikey._note_orphans IS
+	'event key.orphan for each living child of a key';
 COMMENT ON FUNCTION apikey._expiry IS
 	'when a key ends';
 COMMENT ON FUNCTION apikey._lock_parent IS
@@ -797,6 +821,7 @@ COMMENT ON COLUMN apikey.key_request.tenant_id IS 'its tenant';
 COMMENT ON COLUMN apikey.key_request.requested_by IS 'role that asked';
 COMMENT ON COLUMN apikey.key_request.requested_by_oid IS 'its OID in this cluster';
 COMMENT ON COLUMN apikey.key_request.session IS 'role that had logged in';
+COMMENT ON COLUMN apikey.key_request.session_oid IS 'its OID in this cluster';
 COMMENT ON COLUMN apikey.key_request.requested_at IS 'when it was asked for';
 COMMENT ON COLUMN apikey.key_request.reason IS 'why the key is needed';
 COMMENT ON COLUMN apikey.key_request.bytes IS 'random bytes of the secret to be made; NULL: the default';
