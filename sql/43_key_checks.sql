@@ -209,7 +209,8 @@ BEGIN
 	PERFORM apikey._hold_tenant(tenant_id);
 	FOR id IN SELECT c.tenant_id FROM apikey._tenant_chain(_lock_limits.tenant_id) c ORDER BY c.depth DESC LOOP
 		UPDATE apikey.tenant t SET generation = t.generation + 1
-			WHERE t.tenant_id = id AND (t.max_keys IS NOT NULL OR (own AND t.tenant_id = _lock_limits.tenant_id));
+			WHERE t.tenant_id = id AND (t.max_keys IS NOT NULL
+				OR (t.tenant_id = _lock_limits.tenant_id AND (own OR t.max_keys_per_owner IS NOT NULL)));
 	END LOOP;
 END
 $$;
@@ -251,33 +252,42 @@ BEGIN
 END
 $$;
 
--- Room for n more keys of one owner under a policy.  Keys without an owner
--- count as those of one owner.
-CREATE FUNCTION apikey._check_owner_keys(k apikey.api_key, most integer, n bigint) RETURNS void
+-- Room for n more keys of one owner: in the tenant, unless they are his
+-- already, and under a policy.  Keys without an owner count as those of one
+-- owner.  A key that is stored does not count twice.
+CREATE FUNCTION apikey._check_owner_keys(k apikey.api_key, most integer, n bigint, new_owner boolean DEFAULT true) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	limited record;
 	present bigint;
 BEGIN
-	IF most IS NULL THEN
-		RETURN;
-	END IF;
-	-- two branches, so that the index on (tenant_id, owner) serves both
-	IF k.owner IS NULL THEN
-		SELECT count(*) INTO present FROM apikey.api_key o
-			WHERE o.tenant_id = k.tenant_id AND o.owner IS NULL AND o.policy_id = k.policy_id
-				AND o.status <> 'revoked' AND o.key_id IS DISTINCT FROM k.key_id;
-	ELSE
-		SELECT count(*) INTO present FROM apikey.api_key o
-			WHERE o.tenant_id = k.tenant_id AND o.owner = k.owner AND o.policy_id = k.policy_id
-				AND o.status <> 'revoked' AND o.key_id IS DISTINCT FROM k.key_id;
-	END IF;
-	IF present + n > most THEN
-		RAISE SQLSTATE 'AK001' USING
-			MESSAGE = 'limit on the number of keys per owner reached',
-			DETAIL = format('The policy allows an owner %s keys that are not revoked; this one has %s.', most, present),
-			HINT = 'Revoke keys that are not needed, or raise max_keys_per_owner.';
-	END IF;
+	FOR limited IN
+		SELECT t.max_keys_per_owner AS most, NULL::bigint AS policy_id, 'tenant' AS setter FROM apikey.tenant t
+			WHERE new_owner AND t.tenant_id = k.tenant_id AND t.max_keys_per_owner IS NOT NULL
+		UNION ALL
+		SELECT _check_owner_keys.most, k.policy_id, 'policy' WHERE _check_owner_keys.most IS NOT NULL
+	LOOP
+		-- two branches, so that the index on (tenant_id, owner) serves both
+		IF k.owner IS NULL THEN
+			SELECT count(*) INTO present FROM apikey.api_key o
+				WHERE o.tenant_id = k.tenant_id AND o.owner IS NULL
+					AND (limited.policy_id IS NULL OR o.policy_id = limited.policy_id)
+					AND o.status <> 'revoked' AND o.key_id IS DISTINCT FROM k.key_id;
+		ELSE
+			SELECT count(*) INTO present FROM apikey.api_key o
+				WHERE o.tenant_id = k.tenant_id AND o.owner = k.owner
+					AND (limited.policy_id IS NULL OR o.policy_id = limited.policy_id)
+					AND o.status <> 'revoked' AND o.key_id IS DISTINCT FROM k.key_id;
+		END IF;
+		IF present + n > limited.most THEN
+			RAISE SQLSTATE 'AK001' USING
+				MESSAGE = 'limit on the number of keys per owner reached',
+				DETAIL = format('The %s allows an owner %s keys that are not revoked; this one has %s.',
+								limited.setter, limited.most, present),
+				HINT = 'Revoke keys that are not needed, or raise max_keys_per_owner.';
+		END IF;
+	END LOOP;
 END
 $$;
 

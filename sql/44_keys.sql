@@ -568,7 +568,7 @@ BEGIN
 			HINT = 'renew_key() can bring the expiry forward first.';
 	END IF;
 	IF k.policy_id IS DISTINCT FROM was.policy_id OR k.owner IS DISTINCT FROM was.owner THEN
-		PERFORM apikey._check_owner_keys(k, rules.max_keys_per_owner, 1);
+		PERFORM apikey._check_owner_keys(k, rules.max_keys_per_owner, 1, k.owner IS DISTINCT FROM was.owner);
 	END IF;
 
 	before := apikey._key_json(was, was_roles);

@@ -159,6 +159,19 @@ $$;
 
 -- --- revoke, restore, delete -----------------------------------------------
 
+-- Tells of each child that goes on although its parent does not.
+CREATE FUNCTION apikey._note_orphans(parent_key_id bigint, at timestamptz, reason text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO apikey.event (tenant_id, type, key_id, payload, created_at)
+	SELECT k.tenant_id, 'key.orphan', k.key_id, jsonb_strip_nulls(jsonb_build_object(
+		'parent_key_id', k.parent_key_id, 'parent_revoked_at', _note_orphans.at, 'reason', _note_orphans.reason)), apikey._now()
+	FROM apikey.api_key k
+	WHERE k.parent_key_id = _note_orphans.parent_key_id AND k.status <> 'revoked' ORDER BY k.key_id;
+END
+$$;
+
 -- Now, or at a later time: then the time is written to the key and to all
 -- that fall with it, and counts from that instant by itself.
 CREATE FUNCTION apikey.revoke_key(
@@ -207,6 +220,9 @@ BEGIN
 		SELECT array_agg(s.key_id) INTO ids FROM scheduled s;
 		PERFORM apikey._note_keys(ids, 'key.schedule_revoke', NULL, jsonb_strip_nulls(jsonb_build_object(
 			'revoke_at', at, 'reason', reason, 'root_key_id', k.key_id)));
+		IF NOT cascade THEN
+			PERFORM apikey._note_orphans(k.key_id, at, reason);
+		END IF;
 		RETURN apikey._key_info(k.key_id);
 	END IF;
 
@@ -224,6 +240,9 @@ BEGIN
 	SELECT array_agg(r.key_id) INTO ids FROM revoked r;
 	PERFORM apikey._note_keys(ids, 'key.revoke', NULL, jsonb_strip_nulls(jsonb_build_object(
 		'status', 'revoked', 'reason', reason, 'root_key_id', k.key_id)));
+	IF NOT cascade AND cardinality(ids) > 0 THEN
+		PERFORM apikey._note_orphans(k.key_id, now, reason);
+	END IF;
 	RETURN apikey._key_info(k.key_id);
 END
 $$;
