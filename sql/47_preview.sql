@@ -44,7 +44,7 @@ BEGIN
 	END IF;
 	SELECT sum(p.newly_denied), count(*) FILTER (WHERE p.newly_denied > 0),
 		   (SELECT string_agg(c.code, ', ' ORDER BY c.code)
-			FROM (SELECT DISTINCT jsonb_object_keys(q.by_code) AS code FROM unnest(array_agg(p)) q) c)
+			FROM (SELECT DISTINCT jsonb_object_keys(q) AS code FROM unnest(array_agg(p.by_code)) q) c)
 		INTO denied, keys, codes
 		FROM apikey._preview(policy_id, rules, now - interval '7 days', now + interval '1 us', most) p;
 	IF denied > 0 THEN
