@@ -37,6 +37,8 @@ deny(Decision *d, ApikeyCode code, const char *format,...)
 	va_list		args;
 
 	d->verdict->code = code;
+	if (d->request->quiet)
+		return false;
 	va_start(args, format);
 	vsnprintf(d->verdict->detail, APIKEY_DETAIL_MAX, format, args);
 	va_end(args);
@@ -73,10 +75,9 @@ static const char *
 subject(const Decision *d, int link, char out[SUBJECT_MAX])
 {
 	if (link == 0)
-		snprintf(out, SUBJECT_MAX, "the key");
-	else
-		snprintf(out, SUBJECT_MAX, "parent key %lld",
-				 (long long) d->record->links[link].key_id);
+		return "the key";
+	snprintf(out, SUBJECT_MAX, "parent key %lld",
+			 (long long) d->record->links[link].key_id);
 	return out;
 }
 

@@ -135,6 +135,7 @@ typedef struct ApikeyRequest
 	int64_t		expires_soon;	/* microseconds before the expiry to warn; 0 =
 								 * never */
 	apikey_local_time_fn local_time;
+	bool		quiet;			/* only the code is wanted: detail stays empty */
 } ApikeyRequest;
 
 typedef struct ApikeyVerdict
