@@ -80,15 +80,15 @@ CREATE FUNCTION apikey._cidrs_within(inner_nets pg_catalog.cidr[], outer_nets pg
 COMMENT ON FUNCTION apikey._cidrs_within(pg_catalog.cidr[], pg_catalog.cidr[]) IS
 	'whether every inner network lies in one of the outer ones';
 
-CREATE FUNCTION apikey._networks_open(nets pg_catalog.cidr[], allowed pg_catalog.cidr[], denied pg_catalog.cidr[]) RETURNS pg_catalog.bool[]
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_networks_open';
-COMMENT ON FUNCTION apikey._networks_open(pg_catalog.cidr[], pg_catalog.cidr[], pg_catalog.cidr[]) IS
-	'of each network, whether a request from it may pass lists of allowed and denied networks';
+CREATE FUNCTION apikey._networks_shut(nets pg_catalog.cidr[], allowed pg_catalog.cidr[], denied pg_catalog.cidr[]) RETURNS pg_catalog.text[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_networks_shut';
+COMMENT ON FUNCTION apikey._networks_shut(pg_catalog.cidr[], pg_catalog.cidr[], pg_catalog.cidr[]) IS
+	'of each network, which list, allowed or denied, lets no request from it pass; NULL: some may';
 
-CREATE FUNCTION apikey._endpoints_open(rules pg_catalog.text[], allowed pg_catalog.text[], denied pg_catalog.text[]) RETURNS pg_catalog.bool[]
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoints_open';
-COMMENT ON FUNCTION apikey._endpoints_open(pg_catalog.text[], pg_catalog.text[], pg_catalog.text[]) IS
-	'of each endpoint rule, whether a request that matches it may pass lists of allowed and denied rules; false is proven';
+CREATE FUNCTION apikey._endpoints_shut(rules pg_catalog.text[], allowed pg_catalog.text[], denied pg_catalog.text[]) RETURNS pg_catalog.text[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoints_shut';
+COMMENT ON FUNCTION apikey._endpoints_shut(pg_catalog.text[], pg_catalog.text[], pg_catalog.text[]) IS
+	'of each endpoint rule, which list, allowed or denied, provably lets no request that matches it pass';
 
 CREATE FUNCTION apikey._holds_key(value pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_holds_key';

@@ -120,19 +120,21 @@ CREATE FUNCTION apikey._bound_keys(policy_id bigint, now timestamptz, grace inte
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	WITH RECURSIVE bound AS (
-		SELECT k.key_id, true AS own FROM apikey.api_key k WHERE k.policy_id = _bound_keys.policy_id
+	SELECT coalesce(array_agg(k.key_id), '{}') INTO own
+	FROM apikey.api_key k
+	WHERE k.policy_id = _bound_keys.policy_id AND k.status <> 'revoked'
+		AND coalesce(k.revoke_at, 'infinity') > now AND coalesce(k.expires_at + grace, 'infinity') > now;
+
+	WITH RECURSIVE below AS (
+		SELECT c.key_id FROM apikey.api_key c JOIN apikey.api_key k ON k.key_id = c.parent_key_id
+		WHERE k.policy_id = _bound_keys.policy_id
 		UNION
-		SELECT k.key_id, false FROM bound b JOIN apikey.api_key k ON k.parent_key_id = b.key_id
-	), keys AS (
-		SELECT b.key_id, bool_or(b.own) AS own FROM bound b GROUP BY b.key_id
+		SELECT c.key_id FROM below b JOIN apikey.api_key c ON c.parent_key_id = b.key_id
 	)
-	SELECT coalesce(array_agg(b.key_id) FILTER (WHERE b.own), '{}'),
-		   coalesce(array_agg(b.key_id) FILTER (WHERE NOT b.own), '{}')
-	INTO own, others
-	FROM keys b JOIN apikey.api_key k ON k.key_id = b.key_id
-	WHERE k.status <> 'revoked' AND coalesce(k.revoke_at, 'infinity') > now
-		AND coalesce(k.expires_at + grace, 'infinity') > now;
+	SELECT coalesce(array_agg(k.key_id), '{}') INTO others
+	FROM below b JOIN apikey.api_key k ON k.key_id = b.key_id
+	WHERE k.policy_id IS DISTINCT FROM _bound_keys.policy_id AND k.status <> 'revoked'
+		AND coalesce(k.revoke_at, 'infinity') > now AND coalesce(k.expires_at + grace, 'infinity') > now;
 END
 $$;
 
@@ -258,15 +260,13 @@ BEGIN
 			FROM unnest(ids) i JOIN apikey.api_key k ON k.key_id = i,
 				unnest(coalesce(nullif(k.cidrs, '{}'), anywhere)) n
 		), judged AS MATERIALIZED (
-			SELECT o.net, o.allowed, o.open
+			SELECT o.net, o.shut_by
 			FROM (SELECT array_agg(d.net) FROM (SELECT DISTINCT n.net FROM named n) d) l (nets),
-				unnest(l.nets, apikey._networks_open(l.nets, rules.allowed_cidrs, '{}'),
-					   apikey._networks_open(l.nets, rules.allowed_cidrs, rules.denied_cidrs)) o (net, allowed, open)
+				unnest(l.nets, apikey._networks_shut(l.nets, rules.allowed_cidrs, rules.denied_cidrs)) o (net, shut_by)
 		)
-		SELECT n.key_id, CASE WHEN bool_or(o.allowed) THEN 'denied_cidrs' ELSE 'allowed_cidrs' END,
-			   'no request passes its networks and those of the policy'
+		SELECT n.key_id, max(o.shut_by) || '_cidrs', 'no request passes its networks and those of the policy'
 		FROM named n JOIN judged o ON o.net = n.net
-		GROUP BY n.key_id HAVING NOT bool_or(o.open);
+		GROUP BY n.key_id HAVING bool_and(o.shut_by IS NOT NULL);
 	END IF;
 	IF cardinality(rules.allowed_endpoints) + cardinality(rules.denied_endpoints) > 0 THEN
 		RETURN QUERY
@@ -275,16 +275,14 @@ BEGIN
 			FROM unnest(ids) i JOIN apikey.api_key k ON k.key_id = i,
 				unnest(coalesce(nullif(k.endpoints, '{}'), anything)) n
 		), judged AS MATERIALIZED (
-			SELECT o.endpoint, o.allowed, o.open
+			SELECT o.endpoint, o.shut_by
 			FROM (SELECT array_agg(d.endpoint) FROM (SELECT DISTINCT n.endpoint FROM named n) d) l (endpoints),
-				unnest(l.endpoints, apikey._endpoints_open(l.endpoints, rules.allowed_endpoints, '{}'),
-					   apikey._endpoints_open(l.endpoints, rules.allowed_endpoints, rules.denied_endpoints))
-					o (endpoint, allowed, open)
+				unnest(l.endpoints, apikey._endpoints_shut(l.endpoints, rules.allowed_endpoints, rules.denied_endpoints))
+					o (endpoint, shut_by)
 		)
-		SELECT n.key_id, CASE WHEN bool_or(o.allowed) THEN 'denied_endpoints' ELSE 'allowed_endpoints' END,
-			   'no request passes its endpoint rules and those of the policy'
+		SELECT n.key_id, max(o.shut_by) || '_endpoints', 'no request passes its endpoint rules and those of the policy'
 		FROM named n JOIN judged o ON o.endpoint = n.endpoint
-		GROUP BY n.key_id HAVING NOT bool_or(o.open);
+		GROUP BY n.key_id HAVING bool_and(o.shut_by IS NOT NULL);
 	END IF;
 END
 $$;
@@ -294,9 +292,12 @@ $$;
 CREATE FUNCTION apikey.policy_check(policy text, version integer DEFAULT NULL, tenant text DEFAULT NULL)
 	RETURNS TABLE (key_id bigint, name text, owner text, environment text, rule text, detail text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+-- jit: what is to be read is estimated too high, and compiling takes longer than
+-- running.  force_custom_plan: lists of ids have any length.
 CREATE FUNCTION apikey._policy_check(policy text, version integer, tenant text)
 	RETURNS TABLE (key_id bigint, name text, owner text, environment text, rule text, detail text)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -149,6 +149,28 @@ segment_covers(ApikeyStr outer, ApikeyStr inner)
 
 /* ---- rules ---- */
 
+/*
+ * Whether the globs differ before anything in them can vary: the common case,
+ * told without looking at segments.
+ */
+static bool
+start_differs(ApikeyStr a, ApikeyStr b)
+{
+	int			i = 0;
+
+	while (i < a.len && i < b.len && a.ptr[i] == b.ptr[i])
+	{
+		if (a.ptr[i] == '*' || a.ptr[i] == '%')
+			return false;
+		i++;
+	}
+	if (i < a.len && (a.ptr[i] == '*' || a.ptr[i] == '%'))
+		return false;
+	if (i < b.len && (b.ptr[i] == '*' || b.ptr[i] == '%'))
+		return false;
+	return i < a.len || i < b.len;
+}
+
 bool
 apikey_endpoint_disjoint(ApikeyStr a, ApikeyStr b)
 {
@@ -157,7 +179,8 @@ apikey_endpoint_disjoint(ApikeyStr a, ApikeyStr b)
 	ApikeyStr	segment_a;
 	ApikeyStr	segment_b;
 
-	if (!methods_in(apikey_endpoint_methods(a), apikey_endpoint_methods(b), false))
+	if (start_differs(rest_a, rest_b) ||
+		!methods_in(apikey_endpoint_methods(a), apikey_endpoint_methods(b), false))
 		return true;
 	for (;;)
 	{
@@ -180,7 +203,8 @@ apikey_endpoint_covers(ApikeyStr outer, ApikeyStr inner)
 	ApikeyStr	segment_outer;
 	ApikeyStr	segment_inner;
 
-	if (!methods_in(apikey_endpoint_methods(inner), apikey_endpoint_methods(outer), true))
+	if (start_differs(rest_outer, rest_inner) ||
+		!methods_in(apikey_endpoint_methods(inner), apikey_endpoint_methods(outer), true))
 		return false;
 	for (;;)
 	{

@@ -30,8 +30,8 @@ PG_FUNCTION_INFO_V1(apikey_known_zones);
 PG_FUNCTION_INFO_V1(apikey_scopes_within);
 PG_FUNCTION_INFO_V1(apikey_scopes_touch);
 PG_FUNCTION_INFO_V1(apikey_cidrs_within);
-PG_FUNCTION_INFO_V1(apikey_networks_open);
-PG_FUNCTION_INFO_V1(apikey_endpoints_open);
+PG_FUNCTION_INFO_V1(apikey_networks_shut);
+PG_FUNCTION_INFO_V1(apikey_endpoints_shut);
 PG_FUNCTION_INFO_V1(apikey_holds_key);
 
 static bool
@@ -155,10 +155,21 @@ apikey_cidrs_within(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
+/* Names of the lists that shut something out; NULL where nothing does. */
 static Datum
-bool_array(Datum *elements, int count)
+text_array(const char **names, int count)
 {
-	return PointerGetDatum(construct_array(elements, count, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR));
+	Datum	   *elements = palloc_extended(sizeof(Datum) * Max(count, 1), MCXT_ALLOC_HUGE);
+	bool	   *nulls = palloc_extended(sizeof(bool) * Max(count, 1), MCXT_ALLOC_HUGE);
+	int			lower = 1;
+
+	for (int i = 0; i < count; i++)
+	{
+		nulls[i] = (names[i] == NULL);
+		elements[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(names[i]);
+	}
+	return PointerGetDatum(construct_md_array(elements, nulls, 1, &count, &lower, TEXTOID, -1,
+											  false, TYPALIGN_INT));
 }
 
 static ApikeyNetList
@@ -172,54 +183,62 @@ compiled_nets(Datum array)
 }
 
 /*
- * apikey_networks_open tells of each network whether a request from inside it
- * may pass the lists of allowed (none: all) and denied networks.
+ * apikey_networks_shut tells of each network which list lets no request from
+ * inside it pass: 'allowed' (empty: all are) or 'denied' networks.  NULL: some
+ * may pass.
  */
 Datum
-apikey_networks_open(PG_FUNCTION_ARGS)
+apikey_networks_shut(PG_FUNCTION_ARGS)
 {
 	ApikeyNetList nets = array_to_nets(PG_GETARG_DATUM(0));
 	ApikeyNetList allowed = compiled_nets(PG_GETARG_DATUM(1));
 	ApikeyNetList denied = compiled_nets(PG_GETARG_DATUM(2));
-	Datum	   *open = palloc(sizeof(Datum) * Max(nets.count, 1));
+	const char **by = palloc0(sizeof(char *) * Max(nets.count, 1));
 
 	for (int i = 0; i < nets.count; i++)
-		open[i] = BoolGetDatum(apikey_net_open(&nets.items[i], allowed, denied));
-	return bool_array(open, nets.count);
+	{
+		const ApikeyNet *net = &nets.items[i];
+
+		if (!apikey_net_open(net, allowed, denied))
+			by[i] = (allowed.count > 0 && !apikey_net_list_overlaps(allowed, net)) ? "allowed" : "denied";
+	}
+	return text_array(by, nets.count);
 }
 
 /*
- * apikey_endpoints_open tells of each endpoint rule whether a request that
- * matches it may pass the lists of allowed (none: all) and denied rules.
- * False is proven, true may be "not known".
+ * apikey_endpoints_shut tells of each endpoint rule which list lets no request
+ * that matches it pass: 'allowed' (empty: all are) or 'denied' rules.  NULL:
+ * some may pass, or it is not known.
  */
 Datum
-apikey_endpoints_open(PG_FUNCTION_ARGS)
+apikey_endpoints_shut(PG_FUNCTION_ARGS)
 {
 	ApikeyStrList rules = apikey_array_to_str_list(PG_GETARG_DATUM(0));
 	ApikeyStrList allowed = apikey_array_to_str_list(PG_GETARG_DATUM(1));
 	ApikeyStrList denied = apikey_array_to_str_list(PG_GETARG_DATUM(2));
-	ApikeyStr  *left = palloc(sizeof(ApikeyStr) * Max(allowed.count, 1));
-	int			nleft = 0;
-	Datum	   *open = palloc(sizeof(Datum) * Max(rules.count, 1));
+	bool	   *dead = palloc(Max(allowed.count, 1));
+	const char **by = palloc0(sizeof(char *) * Max(rules.count, 1));
 
 	for (int i = 0; i < allowed.count; i++)
-		if (!apikey_endpoint_list_covers(denied, allowed.items[i]))
-			left[nleft++] = allowed.items[i];
+		dead[i] = apikey_endpoint_list_covers(denied, allowed.items[i]);
 	for (int i = 0; i < rules.count; i++)
 	{
-		bool		passes = false;
+		bool		open = (allowed.count == 0);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!apikey_endpoint_list_covers(denied, rules.items[i]))
+		if (!open)
+			by[i] = "allowed";
+		for (int j = 0; j < allowed.count && !open; j++)
 		{
-			passes = (allowed.count == 0);
-			for (int j = 0; !passes && j < nleft; j++)
-				passes = !apikey_endpoint_disjoint(rules.items[i], left[j]);
+			if (apikey_endpoint_disjoint(rules.items[i], allowed.items[j]))
+				continue;
+			by[i] = "denied";
+			open = !dead[j];
 		}
-		open[i] = BoolGetDatum(passes);
+		if (open)
+			by[i] = apikey_endpoint_list_covers(denied, rules.items[i]) ? "denied" : NULL;
 	}
-	return bool_array(open, rules.count);
+	return text_array(by, rules.count);
 }
 
 /* apikey_holds_key tells whether a text holds a native key somewhere. */
