@@ -173,11 +173,16 @@ BEGIN
 	PERFORM apikey._mark_stepped_up(me);
 	-- For a server that takes over from this one.  Nobody waits for a session
 	-- that has stepped up and goes on: while this server runs, it knows.
-	UPDATE apikey.member_totp m SET last_step = greatest(m.last_step, step)
-	FROM (SELECT o.role_oid, o.system_identifier FROM apikey.member_totp o
-		  WHERE o.role_oid = t.role_oid AND o.system_identifier = t.system_identifier
-		  FOR NO KEY UPDATE SKIP LOCKED) mine
-	WHERE m.role_oid = mine.role_oid AND m.system_identifier = mine.system_identifier;
+	BEGIN
+		UPDATE apikey.member_totp m SET last_step = greatest(m.last_step, step)
+		FROM (SELECT o.role_oid, o.system_identifier FROM apikey.member_totp o
+			  WHERE o.role_oid = t.role_oid AND o.system_identifier = t.system_identifier
+			  FOR NO KEY UPDATE SKIP LOCKED) mine
+		WHERE m.role_oid = mine.role_oid AND m.system_identifier = mine.system_identifier;
+	EXCEPTION WHEN serialization_failure THEN
+		-- a snapshot from before another session's: that one has noted a step
+		NULL;
+	END;
 	PERFORM apikey._audit(NULL, 'totp.step_up', 'totp:' || apikey._caller_name(), NULL, NULL);
 	RETURN true;
 END
