@@ -15,8 +15,12 @@
 -- these rows: a REPEATABLE READ transaction whose snapshot is older fails to
 -- serialize instead of reading the old ancestors.  The move itself runs in READ
 -- COMMITTED only, for with an old snapshot it would not see the keys it waited
--- for.  Moves, and changes of tenants' limits, do so one after another
--- (_lock('tenants')), before they read the tree.
+-- for.
+--
+-- Moves, and changes of tenants' limits, come one after another
+-- (_lock('tenants'), before any row): the rows they lock would keep the tree
+-- sound alone, but two opposite moves could deadlock.  A change of limits also
+-- changes the root's row, again for those whose snapshot is older.
 --
 -- Locks of rows: those of the moved tenants from the leaves to the root.  That
 -- is against the order of all others, and for their sake: who makes a key holds
