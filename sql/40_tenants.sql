@@ -330,7 +330,7 @@ DECLARE
 	new_id bigint;
 	production boolean := coalesce(is_production, false);
 	request jsonb := jsonb_build_object('name', name, 'tag', tag, 'is_production', production,
-										'default_policy', default_policy, 'requires_approval', coalesce(requires_approval, false));
+										'default_policy', default_policy, 'requires_approval', nullif(requires_approval, false));
 BEGIN
 	PERFORM apikey._require(name, 'name');
 	PERFORM apikey._check_text(name, 'name', 200);

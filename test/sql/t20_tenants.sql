@@ -43,7 +43,6 @@ SELECT apikey.create_environment('t20/eu', 'staging');
 SELECT apikey.create_environment('t20/eu', 'dev', idempotency_key => 'k') = apikey.create_environment('t20/eu', 'dev', idempotency_key => 'k') AS same;
 SELECT apikey.create_environment('t20/eu', 'dev', tag => 'dev', idempotency_key => 'k');
 SELECT apikey.create_environment('t20/eu', 'x', default_policy => 'none');
-SELECT apikey.create_environment('t20/eu', 'x', requires_approval => true);
 SELECT apikey.create_environment('t20/mars', 'x');
 
 -- roles

@@ -89,7 +89,6 @@ SELECT apikey.create_policy('t22', 'p', rotate_every => '30 days');
 SELECT apikey.create_policy('t22', 'p', on_leak => 'revoke');
 SELECT apikey.create_policy('t22', 'p', on_anomaly => 'suspend');
 SELECT apikey.create_policy('t22', 'p', recoverable => true);
-SELECT apikey.create_policy('t22', 'p', requires_approval => true);
 SELECT apikey.set_policy('t22', 'full', recoverable => true);
 -- their defaults are no error
 SELECT apikey.create_policy('t22', 'defaults', rate_limits => '{}', quotas => '{}', priority => 0, on_leak => 'notify',
