@@ -23,6 +23,11 @@ CREATE FUNCTION apikey._may(class pg_catalog.text, tenant_id pg_catalog.int8) RE
 COMMENT ON FUNCTION apikey._may(pg_catalog.text, pg_catalog.int8) IS
 	'whether the caller has a class of access on a tenant, NULL meaning on all tenants';
 
+CREATE FUNCTION apikey._callers_tenants(class pg_catalog.text) RETURNS pg_catalog.int8[]
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_callers_tenants';
+COMMENT ON FUNCTION apikey._callers_tenants(pg_catalog.text) IS
+	'tenants, descendants included, on which the caller has a class of access';
+
 CREATE FUNCTION apikey.my_tenants(class pg_catalog.text) RETURNS pg_catalog.int8[]
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'apikey_my_tenants';
 COMMENT ON FUNCTION apikey.my_tenants(pg_catalog.text) IS

@@ -164,8 +164,10 @@ BEGIN
 	IF tenant IS NOT NULL THEN
 		matches := ARRAY(SELECT p FROM apikey.policy p WHERE p.tenant_id = tid AND p.name = policy);
 	ELSE
-		matches := ARRAY(SELECT p FROM apikey.policy p
-						 WHERE p.name = policy AND apikey._may('metadata', p.tenant_id) LIMIT 2);
+		-- from the caller's tenants on: the time tells nothing of others' policies
+		matches := ARRAY(SELECT p FROM unnest(apikey._callers_tenants('metadata')) t
+							 JOIN apikey.policy p ON p.tenant_id = t
+						 WHERE p.name = policy LIMIT 2);
 	END IF;
 	IF cardinality(matches) = 0 THEN
 		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(policy));

@@ -45,6 +45,7 @@ PG_FUNCTION_INFO_V1(apikey_caller);
 PG_FUNCTION_INFO_V1(apikey_caller_name);
 PG_FUNCTION_INFO_V1(apikey_may);
 PG_FUNCTION_INFO_V1(apikey_my_tenants);
+PG_FUNCTION_INFO_V1(apikey_callers_tenants);
 PG_FUNCTION_INFO_V1(apikey_sees_all);
 PG_FUNCTION_INFO_V1(apikey_new_secret);
 PG_FUNCTION_INFO_V1(apikey_make_data_key);
@@ -236,24 +237,40 @@ apikey_may(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(result);
 }
 
-/*
- * apikey_my_tenants returns the tenants, descendants included, on which the
- * current role has a class of access.  For row security: evaluated once per
- * statement, under the statement's snapshot.
- */
-Datum
-apikey_my_tenants(PG_FUNCTION_ARGS)
+/* The tenants, descendants included, on which a role has a class of access. */
+static Datum
+tenants_of(Oid role, FunctionCallInfo fcinfo, Snapshot snapshot)
 {
 	int			count;
 	bool		all;
-	int64	   *ids = apikey_role_tenants(GetUserId(), class_argument(fcinfo, 0),
-										  GetActiveSnapshot(), &count, &all);
+	int64	   *ids = apikey_role_tenants(role, class_argument(fcinfo, 0), snapshot, &count, &all);
 	Datum	   *elements = palloc_extended(sizeof(Datum) * Max(count, 1), MCXT_ALLOC_HUGE);
 
 	for (int i = 0; i < count; i++)
 		elements[i] = Int64GetDatum(ids[i]);
-	PG_RETURN_ARRAYTYPE_P(construct_array(elements, count, INT8OID, sizeof(int64),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * apikey_my_tenants returns those of the current role.  For row security:
+ * evaluated once per statement, under the statement's snapshot.
+ */
+Datum
+apikey_my_tenants(PG_FUNCTION_ARGS)
+{
+	return tenants_of(GetUserId(), fcinfo, GetActiveSnapshot());
+}
+
+/* apikey_callers_tenants returns those of the caller, as apikey_may() sees it. */
+Datum
+apikey_callers_tenants(PG_FUNCTION_ARGS)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Datum		result = tenants_of(caller(), fcinfo, snapshot);
+
+	UnregisterSnapshot(snapshot);
+	return result;
 }
 
 /* apikey_sees_all tells whether the current role has access to all tenants. */
