@@ -61,6 +61,7 @@ BEGIN
 		('metadata', 'function', 'policy_history', false),
 		('metadata', 'function', 'policy_diff', false),
 		('metadata', 'function', 'policy_check', false),
+		('metadata', 'function', 'policy_preview', false),
 		('usage', 'function', 'flush_usage', true),
 
 		('metadata', 'relation', 'stat_usage', true),

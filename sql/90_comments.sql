@@ -447,6 +447,8 @@ COMMENT ON FUNCTION apikey.rollback_policy IS
 	'makes a new version of a policy with the rules of an earlier one';
 COMMENT ON FUNCTION apikey.policy_check IS
 	'the keys that violate a version of their policy';
+COMMENT ON FUNCTION apikey.policy_preview IS
+	'replays recorded requests under changed rules of a policy: what would turn from accepted to denied, and back';
 COMMENT ON FUNCTION apikey.update_environment IS
 	'changes an environment';
 COMMENT ON FUNCTION apikey.create_key IS
@@ -844,6 +846,7 @@ COMMENT ON COLUMN apikey.member_totp.enrolled_at IS 'when the secret was made';
 COMMENT ON COLUMN apikey.member_totp.confirmed_at IS 'when the first code was given; NULL: not in force yet';
 
 COMMENT ON FUNCTION apikey._check_denials(bigint, apikey.policy_version, boolean) IS 'raises AK003 if rules would deny recent traffic and the change is not forced';
+COMMENT ON FUNCTION apikey._preview IS 'what differs for the keys of a policy when recorded requests are judged under other rules';
 COMMENT ON FUNCTION apikey.request_key IS 'asks for a key that another role has to approve';
 COMMENT ON FUNCTION apikey.approve_key IS 'approves a key that was asked for and makes its secret';
 COMMENT ON FUNCTION apikey.reject_key IS 'rejects a key that was asked for';
