@@ -95,7 +95,8 @@ typedef struct ApikeyLimit
 	int64_t		tenant_id;
 	int64_t		key_id;			/* of the key that has the limit; TREE: of the
 								 * one that is charged */
-	bool		above;			/* of a tenant above the key's: not to be shown */
+	bool		above;			/* of a tenant above the key's: not to be
+								 * shown */
 	ApikeyStr	holder;			/* the key's id, the owner, ...: as text */
 
 	unsigned char durable_id[APIKEY_LIMIT_ID_LEN];	/* the same in a restored
