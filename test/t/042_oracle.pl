@@ -117,9 +117,9 @@ my %of_key = (
 		[ "SELECT apikey.update_key(K, cidrs => ARRAY['10.0.0.0/8'::cidr])", "SELECT apikey.update_key(K, clear => ARRAY['cidrs'])" ],
 	],
 	policy => [
-		[ "SELECT apikey.set_policy('T', 'P', denied_endpoints => ARRAY['* /v1/**'])", "SELECT apikey.set_policy('T', 'P', clear => ARRAY['denied_endpoints'])" ],
-		[ "SELECT apikey.set_policy('T', 'P', denied_cidrs => ARRAY['192.0.2.0/24'::cidr])", "SELECT apikey.set_policy('T', 'P', clear => ARRAY['denied_cidrs'])" ],
-		[ "SELECT apikey.set_policy('T', 'P', max_scopes => ARRAY['orders:*'])", "SELECT apikey.set_policy('T', 'P', clear => ARRAY['max_scopes'])" ],
+		[ "SELECT apikey.set_policy('T', 'P', denied_endpoints => ARRAY['* /v1/**'], force => true)", "SELECT apikey.set_policy('T', 'P', clear => ARRAY['denied_endpoints'])" ],
+		[ "SELECT apikey.set_policy('T', 'P', denied_cidrs => ARRAY['192.0.2.0/24'::cidr], force => true)", "SELECT apikey.set_policy('T', 'P', clear => ARRAY['denied_cidrs'])" ],
+		[ "SELECT apikey.set_policy('T', 'P', max_scopes => ARRAY['orders:*'], force => true)", "SELECT apikey.set_policy('T', 'P', clear => ARRAY['max_scopes'])" ],
 	],
 	secret => [
 		[ "UPDATE apikey.key_secret SET revoked_at = '2020-01-01 UTC' WHERE key_id = K", 'UPDATE apikey.key_secret SET revoked_at = NULL WHERE key_id = K' ],
