@@ -25,8 +25,6 @@ INSERT INTO apikey.limit_state (limit_id, tenant_id, key_id, shared, holder, nam
 	SELECT gen_random_uuid(), tenant_id, key_id, 'key', key_id, 'm', now(), now() FROM apikey.api_key;
 INSERT INTO apikey.limit_ledger (tenant_id, key_id, kind, limit_id, shared, holder, name, author, created_at, applied_at)
 	SELECT tenant_id, key_id, 'reset', gen_random_uuid(), 'key', key_id, 'm', 'x', now(), now() FROM apikey.api_key;
-INSERT INTO apikey.key_request (key_id, tenant_id, requested_by, requested_by_oid, session, requested_at)
-	SELECT key_id, tenant_id, 'x', 0, 'x', now() FROM apikey.api_key ON CONFLICT DO NOTHING;
 SELECT apikey.grant_access('regress_atk_none', 'verifier', t), apikey.revoke_access('regress_atk_none', 'verifier', t) FROM unnest('{top/sister,top/acme/eu,rival,top}'::text[]) t;
 INSERT INTO apikey.member (tenant_id, role_name, role_oid, system_identifier, access, granted_by)
 	SELECT tenant_id, 'gone', 0, 0, 'analyst', 'x' FROM apikey.tenant;
@@ -139,7 +137,7 @@ foreach my $section ($page->sections)
 sub add_rows
 {
 	my ($title, $what, @of) = @_;
-	my $first = '';
+	my ($plain, $first) = ('', '');
 
 	return unless @of;
 	$text .= "## $title\n\n| $what | " . join(' | ', @who) . " |\n|---" . '|---' x @who . "|\n";
@@ -149,8 +147,8 @@ sub add_rows
 		my $cells = join ' | ', map { "`$cells{$_}[$n]`" } @who;
 
 		# a variant with the rights of the plain call says nothing new
-		next if $variant ne '' && $cells eq $first;
-		$first = $cells if $variant eq '';
+		next if $name eq $plain && $cells eq $first;
+		($plain, $first) = ($name, $cells) if $name ne $plain;
 		$text .= '| ' . ($kind eq 'function' && $group{$name} ? "[`$name`](apikey-functions.md#$name)" : "`$name`") . ($variant ne '' ? ", $variant" : '') . " | $cells |\n";
 	}
 	$text .= "\n";
@@ -240,7 +238,7 @@ BEGIN
 END $$;
 SQL
 my %open = map { $_ => 1 } qw(my_tenants sees_all valid_scopes valid_endpoints valid_hours valid_limits
-  flush_usage stat_cache stat_guard stat_limits stat_usage stat_worker);
+  current_key_id current_tenant current_scopes has_scope flush_usage stat_cache stat_guard stat_limits stat_usage stat_worker);
 foreach my $who (grep { $_ ne 'admin of all' } @who)
 {
 	my @now = cells_of($role{$who});

@@ -1,7 +1,8 @@
 One call of every public function, with placeholders for what it is about.
 030_matrix.pl makes them on tenant A for each level, 020_tenants.pl on objects
 of B and on objects of nobody, 040_hijack.pl under a hostile search_path.  A
-label begins with the name of the function; arguments are literals.
+label begins with the name of the function; arguments are literals.  After "call"
+is the SQLSTATE of a call that cannot come to anything, whoever makes it.
 
 --- verify | call
 SELECT code, key_id, tenant, detail FROM apikey.verify('<keytext>');
@@ -57,6 +58,14 @@ SELECT key IS NULL AND sealed IS NOT NULL FROM apikey.create_key('<tenant>', '<e
 SELECT key IS NOT NULL FROM apikey.create_key('<tenant>', '<env>', parent_key_id => <key>, cidrs => '{192.0.2.5/32}', endpoints => '{GET /**}', scopes => '{a}');
 --- create_keys | call
 SELECT count(*) FROM apikey.create_keys(2, '<tenant>', '<env>');
+--- request_key | call
+SELECT status FROM apikey.request_key('<tenant>', '<env>', reason => 'reason');
+--- approve_key | call
+SELECT key IS NOT NULL FROM apikey.approve_key(<asked>);
+--- reject_key | call
+SELECT status FROM apikey.reject_key(<asked>, 'reason');
+--- claim_key, whose text is not there | call 55000
+SELECT key IS NOT NULL FROM apikey.claim_key(<key>);
 --- update_key | call
 SELECT name FROM apikey.update_key(<key>, name => 'renamed', metadata => '{}', tags => '{a}');
 --- suspend_key | call
@@ -115,6 +124,20 @@ SELECT apikey.create_environment('<tenant>', 'new', 'tag', true, '<policy>', fal
 SELECT apikey.create_policy('<tenant>', 'new', note => 'note') > 0;
 --- set_policy | call
 SELECT apikey.set_policy('<tenant>', '<policy>', grace => '1 hour', note => 'note') > 0;
+--- update_environment | call
+SELECT apikey.update_environment('<tenant>', '<env>', is_production => true, default_policy => '<policy>') > 0;
+--- policy_history | call
+SELECT count(*) FROM apikey.policy_history('<policy>', '<tenant>');
+--- policy_diff | call
+SELECT count(*) FROM apikey.policy_diff('<policy>', 1, 2, '<tenant>');
+--- policy_check | call
+SELECT count(*) FROM apikey.policy_check('<policy>', 1, '<tenant>');
+--- policy_preview | call
+SELECT count(*) FROM apikey.policy_preview('<policy>', allowed_cidrs => '{10.0.0.0/8}', tenant => '<tenant>');
+--- policy_preview, of a time | call
+SELECT count(*) FROM apikey.policy_preview('<policy>', requires_approval => true, since => '2020-01-01', until => '2020-01-02', tenant => '<tenant>');
+--- rollback_policy | call
+SELECT apikey.rollback_policy('<policy>', 1, '<tenant>', note => 'note', force => true) > 0;
 --- create_role | call
 SELECT apikey.create_role('<tenant>', 'new', '{a}', 'description') > 0;
 --- update_role | call
@@ -127,6 +150,16 @@ SELECT apikey.grant_access('regress_atk_none', 'analyst');
 SELECT apikey.revoke_access('regress_atk_analyst', 'analyst', '<tenant>');
 --- revoke_access, all tenants | call
 SELECT apikey.revoke_access('regress_atk_all', 'admin');
+--- enroll_totp | call
+SELECT length(secret) FROM apikey.enroll_totp();
+--- confirm_totp, without one | call 55000
+SELECT apikey.confirm_totp('000000');
+--- step_up, without one | call 28000
+SELECT apikey.step_up('000000');
+--- remove_totp | call
+SELECT apikey.remove_totp();
+--- remove_totp, of another role | call
+SELECT apikey.remove_totp('regress_atk_rival');
 --- ensure_partitions | call
 SELECT apikey.ensure_partitions() >= 0;
 --- drop_old_partitions | call

@@ -40,6 +40,7 @@ DECLARE
 	whose text := path;
 	key record;
 	gone record;
+	asked bigint;
 	low text := lower(mark);
 	leaf regclass;
 BEGIN
@@ -58,6 +59,9 @@ BEGIN
 	SELECT * INTO gone FROM apikey.create_key(path, mark || ' env', name => mark || ' gone');
 	PERFORM apikey.revoke_key(gone.key_id, mark || ' revoked');
 	PERFORM apikey.suspend_key((apikey.create_key(path, mark || ' env', name => mark || ' suspended')).key_id, mark || ' suspended');
+	-- a key that waits for an approval
+	PERFORM apikey.create_environment(path, mark || ' guarded', requires_approval => true);
+	asked := (apikey.request_key(path, mark || ' guarded', name => mark || ' asked', reason => mark || ' reason')).key_id;
 	PERFORM apikey.block_ip(net, tenant => path, reason => mark || ' block');
 	PERFORM apikey.create_tenant(low || '-child', parent => path, prefix => 'zz', settings => jsonb_build_object(mark, mark),
 		idempotency_key => mark || ' tenant idem');
@@ -75,7 +79,7 @@ BEGIN
 		ON CONFLICT (key_id) DO NOTHING;
 
 	PERFORM atk.note(whose, 'key', key.key_id), atk.note(whose, 'secret', key.secret_id), atk.note(whose, 'keytext', key.key),
-		atk.note(whose, 'gone', gone.key_id), atk.note(whose, 'gonetext', gone.key);
+		atk.note(whose, 'gone', gone.key_id), atk.note(whose, 'gonetext', gone.key), atk.note(whose, 'asked', asked);
 	PERFORM atk.note(whose, 'block', b.ip_block_id) FROM apikey.ip_block b WHERE b.reason = mark || ' block' AND b.tenant_id = (SELECT k.tenant_id FROM apikey.api_key k WHERE k.key_id = key.key_id);
 	PERFORM atk.note(whose, 'tid', t.tenant_id) FROM apikey.api_key k JOIN apikey.tenant t USING (tenant_id) WHERE k.key_id = key.key_id;
 END $$;
@@ -140,7 +144,12 @@ INSERT INTO atk.names VALUES
 	('top', 'tenant', 'top'), ('top', 'child', 'top/sister'), ('top', 'env', 'topenv'), ('top', 'policy', 'toppol'), ('top', 'role', 'toprole'),
 	-- as long as those of B
 	('unknown', 'tenant', 'rivet'), ('unknown', 'child', 'rivet/sub'), ('unknown', 'env', 'rivetenv'), ('unknown', 'policy', 'rivetpol'), ('unknown', 'role', 'rivetrole'),
-	('unknown', 'key', '7771234501'), ('unknown', 'gone', '7771234502'), ('unknown', 'secret', '7771234503'), ('unknown', 'block', '7771234504'), ('unknown', 'tid', '7771234505');
+	('unknown', 'key', '7771234501'), ('unknown', 'gone', '7771234502'), ('unknown', 'secret', '7771234503'), ('unknown', 'block', '7771234504'), ('unknown', 'tid', '7771234505'), ('unknown', 'asked', '7771234506');
+-- who asked for the keys that wait is nobody who attacks
+UPDATE apikey.key_request SET requested_by = 'regress_atk_asker', requested_by_oid = 0, session = 'regress_atk_asker', session_oid = 0;
+-- policies with an earlier version to go back to
+SELECT apikey.set_policy(t.value, p.value, idle_timeout => '1 year', force => true) > 0
+	FROM atk.names t JOIN atk.names p USING (whose) WHERE t.name = 'tenant' AND p.name = 'policy' AND t.whose <> 'unknown';
 -- well-formed key texts, of keys that are no more
 SELECT atk.note('unknown', 'keytext', key), atk.note('unknown', 'id', key_id) FROM apikey.create_key('rival', 'rivalenv');
 SELECT atk.note('unknown', 'gonetext', key), atk.note('unknown', 'id2', key_id) FROM apikey.create_key('rival', 'rivalenv');

@@ -23,6 +23,10 @@ WITH RECURSIVE ext AS (
 	('not_strict', 'apikey_sql_verify', 'NULL is a malformed key, and most arguments are optional'),
 	('not_strict', 'apikey_sql_is_allowed', 'as verify'),
 	('not_strict', 'apikey_sql_verify_many', 'as verify'),
+	('not_strict', 'apikey_authenticate', 'as verify'),
+	('not_strict', 'apikey_set_tenant', 'NULL is an error of its own'),
+	('not_strict', 'apikey_has_scope', 'NULL is a scope that nobody holds'),
+	('not_strict', 'apikey_take_code', 'NULL reads as any other wrong code'),
 	('not_strict', 'apikey_sql_log_usage', 'all but the key are optional'),
 	('not_strict', 'apikey_may', 'NULL is "all tenants"'),
 	('not_strict', 'apikey_new_secret', 'without a public key nothing is sealed'),
@@ -37,12 +41,20 @@ WITH RECURSIVE ext AS (
 	('harmless', '_now', 'the clock'),
 	('harmless', '_caller', 'who calls'),
 	('harmless', '_caller_name', 'who calls'),
+	('harmless', '_system_identifier', 'of the cluster'),
+	('harmless', '_limits_json', 'computes; STABLE for a setting it pins'),
 	('harmless', '_check_hours', 'looks at names of time zones only'),
 	('harmless', '_known_zones', 'as _check_hours'),
 	('public_not_call', 'apikey_sql_verify', 'judges for whoever calls'),
 	('public_not_call', 'apikey_sql_is_allowed', 'as verify'),
 	('public_not_call', 'apikey_sql_verify_many', 'as verify'),
 	('public_not_call', 'apikey_sql_log_usage', 'as verify'),
+	('public_not_call', 'apikey_authenticate', 'as verify'),
+	('public_not_call', 'apikey_set_tenant', 'asks the memberships of whoever calls'),
+	('public_not_call', 'apikey_current_key_id', 'tells of this transaction only'),
+	('public_not_call', 'apikey_current_tenant', 'as current_key_id'),
+	('public_not_call', 'apikey_current_scopes', 'as current_key_id'),
+	('public_not_call', 'apikey_has_scope', 'as current_key_id'),
 	('public_not_call', 'apikey_my_tenants', 'answers what the caller may, of nobody else'),
 	('public_not_call', 'apikey_sees_all', 'as my_tenants'),
 	('public_not_call', 'apikey_valid_scopes', 'computes from its argument'),
@@ -84,7 +96,7 @@ WITH RECURSIVE ext AS (
 	WHERE touched IS NOT NULL OR (called NOT IN (SELECT object FROM allowed WHERE rule = 'harmless')
 		AND called NOT IN (SELECT proname FROM func WHERE provolatile = 'i'))
 ), checks (name) AS (
-	VALUES ('_may'::name), ('_require_access'), ('_require_all_tenants')
+	VALUES ('_may'::name), ('_require_access'), ('_require_all_tenants'), ('_is_member')
 	UNION SELECT object::name FROM allowed WHERE rule = 'finder'
 	UNION SELECT t.proname FROM checks c JOIN telling t ON t.called = c.name WHERE t.nth = 1
 ), finding (rule, object) AS (
