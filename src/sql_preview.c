@@ -159,7 +159,7 @@ push_example(JsonbParseState **state, Leaf *leaf, const ApikeyExample *example)
 
 	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	(void) JsonEncodeDateTime(at, TimestampTzGetDatum(example->at), TIMESTAMPTZOID, NULL);
-	push_text(state, "at", at);
+	push_text(state, "at", pstrdup(at));
 	push_text(state, "today", unconstify(char *, apikey_code_name((ApikeyCode) example->code[APIKEY_TODAY])));
 	push_text(state, "proposed", unconstify(char *, apikey_code_name((ApikeyCode) example->code[APIKEY_PROPOSED])));
 	if (fetch_example(leaf, example))
