@@ -43,9 +43,11 @@ BEGIN
 END
 $$;
 
--- The rules of a row as an object, without the columns around them.
+-- The rules of a row as an object, without the columns around them; the same
+-- whatever the session's way to write intervals.
 CREATE FUNCTION apikey._rules_json(rules apikey.policy_version) RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
 AS $$
 BEGIN
 	RETURN (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(to_jsonb(rules)) e

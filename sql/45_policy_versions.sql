@@ -31,8 +31,7 @@ CREATE FUNCTION apikey.policy_history(policy text, tenant text DEFAULT NULL)
 CREATE FUNCTION apikey._policy_history(policy text, tenant text)
 	RETURNS TABLE (version integer, effective_at timestamptz, in_force boolean, author text, note text,
 				   created_at timestamptz, changes jsonb, rules jsonb)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -59,8 +58,7 @@ CREATE FUNCTION apikey.policy_diff(policy text, a integer, b integer, tenant tex
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._policy_diff(policy text, a integer, b integer, tenant text)
 	RETURNS TABLE (rule text, in_a jsonb, in_b jsonb)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp SET intervalstyle = 'postgres'
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	head apikey.policy := apikey._find_policy(policy, tenant, 'metadata');
