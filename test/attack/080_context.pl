@@ -78,6 +78,66 @@ foreach my $start (@starts)
 note("$tried statements");
 cmp_ok(scalar @attacks, '>=', 60, 'at least 60 ways to forge an identity');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%context=_%'}), '0', 'it is kept in no setting');
+# --- plans that are kept, as in CVE-2016-2193, 2023-2455 and 2024-10976 ----------
+# The admin of the parent narrows himself now to one tenant, now to another.
+# Whatever form a query has, its plan is good for whoever executes it.
+$node->safe_psql('postgres', <<'SQL');
+CREATE VIEW public.invoker WITH (security_invoker) AS SELECT name FROM apikey.api_key;
+GRANT SELECT ON public.invoker TO PUBLIC;
+CREATE FUNCTION public.inlined() RETURNS SETOF text STABLE LANGUAGE sql AS 'SELECT name FROM apikey.api_key';
+CREATE FUNCTION public.kept() RETURNS text STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT string_agg(name, ' ') FROM apikey.api_key); END $$;
+SQL
+my @queries = (
+	'SELECT name FROM apikey.api_key',
+	'WITH x AS (SELECT * FROM apikey.api_key) SELECT name FROM x',
+	'WITH x AS MATERIALIZED (SELECT * FROM apikey.api_key) SELECT name FROM x',
+	'SELECT (SELECT string_agg(name, $$ $$) FROM apikey.api_key)',
+	'SELECT name FROM (SELECT * FROM apikey.api_key OFFSET 0) s',
+	'SELECT ARRAY(SELECT name FROM apikey.api_key)',
+	'SELECT k.name FROM apikey.tenant t, LATERAL (SELECT * FROM apikey.api_key a WHERE a.tenant_id = t.tenant_id) k',
+	'SELECT name FROM apikey.key',
+	'SELECT name FROM public.invoker',
+	'SELECT o FROM public.inlined() o',
+	'SELECT public.kept()',
+	'SELECT user_agent FROM apikey.usage',
+	"SELECT user_agent FROM $own->{leaf}",
+	'SELECT note FROM public.app',
+	'SELECT (SELECT string_agg(note, $$ $$) FROM public.app)',
+	'WITH x AS (SELECT * FROM public.app) SELECT note FROM x');
+my %seen = (
+	'top/acme'    => [ qr/\bown\b|top\/acme/, qr/CANARY/i ],
+	'top/acme/eu' => [ qr/\beu\b/, qr/CANARY|\bown\b/i ],
+	'top/sister'  => [ qr/CANARYP/, qr/\bown\b|\beu\b|CANARYB/ ]);
+foreach my $mode ('auto', 'force_generic_plan', 'force_custom_plan')
+{
+	my $n = 0;
+	my $script = "SET plan_cache_mode = $mode;\n" . join('', map { 'PREPARE q' . $n++ . " AS $_;\n" } @queries);
+	my @steps = qw(top/acme top/sister top/acme/eu top/sister top/acme);
+	my $execute = join '', map { "\\echo -- $_\nEXECUTE q$_;\n" } 0 .. $#queries;
+
+	# each in a transaction of its own; then one after the other, undone by savepoints
+	$script .= "BEGIN; SELECT apikey.set_tenant('$_');\n\\echo == $_\n${execute}COMMIT;\n" foreach @steps;
+	$script .= "BEGIN; SELECT apikey.set_tenant('top/acme');\n";
+	$script .= "SAVEPOINT s; SELECT apikey.set_tenant('$_');\n\\echo == $_\n${execute}ROLLBACK TO s;\n\\echo == top/acme\n$execute" foreach @steps;
+	$script .= "COMMIT;\n";
+	my ($out) = try_as($node, 'regress_atk_above', [$script]);
+	my @parts = split /^== /m, $out;
+	shift @parts;
+	is(scalar @parts, 3 * @steps, "$mode: every step was taken") or diag($out);
+	foreach my $part (@parts)
+	{
+		my ($tenant, $text) = split /\n/, $part, 2;
+		my @answers = split /^-- \d+\n/m, $text;
+		my ($must, $never) = @{ $seen{$tenant} };
+
+		shift @answers;
+		$answers[-1] =~ s/\n(?:\n|COMMIT).*//s;
+		# no usage was recorded of what the application's table is asked for; all else has its rows
+		is(join(', ', grep { $answers[$_] =~ $never || $answers[$_] =~ /ERROR/ } 0 .. $#answers), '', "$mode, narrowed to $tenant: nothing else");
+		is(join(', ', grep { $answers[$_] !~ $must } 0 .. $#answers), '', "$mode, narrowed to $tenant: what is its own");
+	}
+}
+
 is_deeply([ split /\n/, in_doubt($node) ], [ split /\n/, $before ], 'nothing of others and nothing of the extension has changed');
 
 server_is_fine($node);

@@ -96,6 +96,103 @@ SELECT key IS NOT NULL FROM apikey.create_key('<own_tenant>', '<own_env>', idemp
 --- idempotency keys of others, guessed for their tenant | same
 SELECT key IS NOT NULL FROM apikey.create_key('<tenant>', '<env>', idempotency_key => 'order 7');
 
+--- policies: history, without a tenant | same | all | foreign,sister
+SELECT count(*) FROM apikey.policy_history('<policy>');
+--- policies: history, of the own tenant | same
+SELECT count(*) FROM apikey.policy_history('<policy>', '<own_tenant>');
+--- policies: history of the own one, for a foreign tenant | same
+SELECT count(*) FROM apikey.policy_history('<own_policy>', '<tenant>');
+--- policies: history, of a name that only one tenant has | same
+SELECT count(*) FROM apikey.policy_history('C' || 'ANARYB policy'), count(*) FROM apikey.policy_history('<policy>', '<child>');
+--- policies: difference, without a tenant | same | all | foreign,sister
+SELECT count(*) FROM apikey.policy_diff('<policy>', 1, 2);
+--- policies: difference, versions that are not | same
+SELECT count(*) FROM apikey.policy_diff('<policy>', 98, 99, '<tenant>');
+--- policies: difference, no versions | same
+SELECT count(*) FROM apikey.policy_diff('<policy>', NULL, NULL, '<tenant>');
+--- policies: check, without a tenant | same | all | foreign,sister
+SELECT count(*) FROM apikey.policy_check('<policy>');
+--- policies: check, a version that is not | same
+SELECT count(*) FROM apikey.policy_check('<policy>', 99, '<tenant>');
+--- policies: preview, without a tenant | same | all | foreign,sister
+SELECT count(*) FROM apikey.policy_preview('<policy>', denied_cidrs => '{0.0.0.0/0}');
+--- policies: preview, of no time | same
+SELECT count(*) FROM apikey.policy_preview('<policy>', since => '2020-01-02', until => '2020-01-01', tenant => '<tenant>');
+--- policies: preview, of all time | same
+SELECT count(*) FROM apikey.policy_preview('<policy>', since => '-infinity', until => 'infinity', tenant => '<tenant>');
+--- policies: preview, wrong rules | same
+SELECT count(*) FROM apikey.policy_preview('<policy>', allowed_endpoints => '{nonsense}', access_hours => '{25:00}', tenant => '<tenant>');
+--- policies: preview, under the own tenant | same
+SELECT count(*) FROM apikey.policy_preview('<policy>', denied_cidrs => '{0.0.0.0/0}', tenant => '<own_tenant>');
+--- policies: back to a version, without a tenant | same | all | foreign,sister
+SELECT apikey.rollback_policy('<policy>', 1, force => true);
+--- policies: back to a version that is not | same
+SELECT apikey.rollback_policy('<policy>', 99, '<tenant>');
+--- policies: back to a version, in the past | same
+SELECT apikey.rollback_policy('<policy>', 1, '<tenant>', effective_at => '2000-01-01');
+--- policies: a change that would deny traffic | same
+SELECT apikey.set_policy('<tenant>', '<policy>', denied_cidrs => '{0.0.0.0/0}');
+--- environments: a foreign one changed | same
+SELECT apikey.update_environment('<tenant>', '<env>', tag => 'Wrong Tag');
+--- environments: a foreign one, under the own tenant | same
+SELECT apikey.update_environment('<own_tenant>', '<env>', is_production => true);
+--- environments: the own one, with a foreign policy | same | all | foreign,sister
+SELECT apikey.update_environment('<own_tenant>', '<own_env>', default_policy => '<policy>');
+--- tenants: a foreign one changed, wrong arguments | same
+SELECT apikey.update_tenant('<tenant>', prefix => 'Wrong Prefix', max_keys => -1, clear => '{nonsense}');
+--- tenants: a foreign one limited | same
+SELECT apikey.update_tenant('<tenant>', max_keys => 0);
+--- tenants: the own child moved under a foreign one | same
+SELECT apikey.move_tenant('<own_child>', '<tenant>');
+--- tenants: the own child moved under a child of a foreign one | same
+SELECT apikey.move_tenant('<own_child>', '<child>');
+--- tenants: a foreign one moved under the own one | same
+SELECT apikey.move_tenant('<tenant>', '<own_tenant>');
+--- tenants: a foreign one moved under itself | same
+SELECT apikey.move_tenant('<tenant>', '<child>');
+--- tenants: a foreign child made a root | same
+SELECT apikey.move_tenant('<child>', NULL);
+--- tenants: moved, in another isolation level | same
+SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT apikey.move_tenant('<child>', '<own_tenant>');
+--- approvals: a key in a foreign environment | same
+SELECT status FROM apikey.request_key('<own_tenant>', '<env>');
+--- approvals: a child of a foreign key | same
+SELECT status FROM apikey.request_key('<own_tenant>', '<own_env>', parent_key_id => <key>);
+--- approvals: a child of a foreign key that waits | same
+SELECT status FROM apikey.request_key('<own_tenant>', '<own_env>', parent_key_id => <asked>);
+--- approvals: with a foreign policy and role | same | all | foreign,sister
+SELECT status FROM apikey.request_key('<own_tenant>', '<own_env>', policy => '<policy>', roles => '{<role>}');
+--- approvals: wrong arguments for a foreign tenant | same
+SELECT status FROM apikey.request_key('<tenant>', '<env>', scopes => '{not a scope}', bytes => 1);
+--- approvals: a foreign key that waits for none | same
+SELECT key IS NULL FROM apikey.approve_key(<key>);
+--- approvals: a foreign key that is revoked | same
+SELECT status FROM apikey.reject_key(<gone>);
+--- approvals: a foreign key that waits, rejected without a reason | same
+SELECT status FROM apikey.reject_key(<asked>, '');
+--- approvals: a foreign key that waits, claimed | same
+SELECT key IS NULL FROM apikey.claim_key(<asked>);
+--- approvals: a foreign key that waits, rotated | same
+SELECT key IS NULL FROM apikey.rotate_key(<asked>);
+--- approvals: a foreign key that waits, suspended | same
+SELECT status FROM apikey.suspend_key(<asked>);
+--- approvals: a foreign key that waits, restored | same
+SELECT status FROM apikey.restore_key(<asked>);
+--- approvals: a foreign key that waits, changed | same
+SELECT status FROM apikey.update_key(<asked>, scopes => '{a}');
+--- approvals: who asked for foreign keys | same
+SELECT count(*) FROM apikey.key_request WHERE key_id = <asked> OR tenant_id = <tid>;
+--- identity: a foreign tenant, below the own one | same | all | foreign
+SELECT apikey.set_tenant('<own_tenant>/<tenant>');
+--- identity: a foreign tenant, below a foreign one | same
+SELECT apikey.set_tenant('<tenant>/<tenant>');
+--- identity: a foreign key, then who it is | same
+SELECT code FROM apikey.authenticate('<keytext>', tenant => '<tenant>'); SELECT apikey.current_tenant(), apikey.current_key_id(), apikey.current_scopes(), current_setting('apikey.context');
+--- identity: narrowed, then a foreign key | same
+SELECT apikey.set_tenant('<own_child>'); SELECT code FROM apikey.verify('<keytext>'); SELECT count(*) FROM apikey.list_keys('<tenant>');
+--- identity: narrowed, then the path of a foreign tenant | same
+SELECT apikey.set_tenant('<own_child>'); SELECT apikey.tenant_path(<tid>), apikey.log_usage(<key>), apikey.unblock_ip(<block>);
+
 --- verify: a foreign key, with everything given | same
 SELECT * FROM apikey.verify('<keytext>', '{a}', '203.0.113.5', 'GET', '/x', '<env>', '<tenant>', 1, 'agent', 'region', 'request', '{"a": 1}', true);
 --- verify: a foreign key, its own tenant | same
