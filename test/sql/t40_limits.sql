@@ -197,7 +197,7 @@ SELECT pg_temp.ask('u28');
 SELECT cardinality(quotas) AS quotas FROM apikey.update_key(pg_temp.id('u28'), clear => '{quotas}');
 SELECT pg_temp.ask('u28');
 -- U29, U31: several limits, the shared one exhausts first
-SELECT apikey.set_policy('t40', 'named', rate_limits => pg_temp.rate('calls', 10, '10 min') || pg_temp.rate('team', 2, '2 min', NULL, 'owner'));
+SELECT apikey.set_policy('t40', 'named', rate_limits => pg_temp.rate('calls', 10, '10 min') || pg_temp.rate('team', 2, '2 min', NULL, 'owner'), force => true);
 INSERT INTO k SELECT 'u29 ' || i, c.key_id, c.key FROM generate_series(1, 2) i, LATERAL apikey.create_key('t40', 'prod', owner => 'fay', policy => 'named') c;
 SELECT n, pg_temp.ask(n) FROM unnest(ARRAY['u29 1', 'u29 2', 'u29 1', 'u29 2']) n;
 

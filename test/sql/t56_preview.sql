@@ -70,15 +70,15 @@ BEGIN
 END $$;
 
 -- --- keys of a policy, of another, of none, and children -----------------------
-SELECT apikey.create_policy('t56', 'p') > 0 AS policy, apikey.create_policy('t56', 'other') > 0 AS policy;
-INSERT INTO k SELECT 'a', key_id, key FROM apikey.create_key('t56', 'e', policy => 'p', owner => 'ann', name => 'first', scopes => '{orders:*}');
-INSERT INTO k SELECT 'b', key_id, key FROM apikey.create_key('t56', 'e', policy => 'p', owner => 'bob', scopes => '{orders:*,items:read}');
-INSERT INTO k SELECT 'sub', key_id, key FROM apikey.create_key('t56/sub', 'e', policy => 'p', owner => 'ann', scopes => '{orders:*}');
+SELECT apikey.create_policy('t56', 't56p') > 0 AS policy, apikey.create_policy('t56', 'other') > 0 AS policy;
+INSERT INTO k SELECT 'a', key_id, key FROM apikey.create_key('t56', 'e', policy => 't56p', owner => 'ann', name => 'first', scopes => '{orders:*}');
+INSERT INTO k SELECT 'b', key_id, key FROM apikey.create_key('t56', 'e', policy => 't56p', owner => 'bob', scopes => '{orders:*,items:read}');
+INSERT INTO k SELECT 'sub', key_id, key FROM apikey.create_key('t56/sub', 'e', policy => 't56p', owner => 'ann', scopes => '{orders:*}');
 INSERT INTO k SELECT 'child', key_id, key FROM apikey.create_key('t56', 'e', policy => 'other', owner => 'cid', scopes => '{orders:read}', parent_key_id => (SELECT key_id FROM k WHERE n = 'a'));
 INSERT INTO k SELECT 'other', key_id, key FROM apikey.create_key('t56', 'e', policy => 'other', scopes => '{orders:*}');
 INSERT INTO k SELECT 'none', key_id, key FROM apikey.create_key('t56', 'e', scopes => '{orders:*}');
-INSERT INTO k SELECT 'extra', key_id, key FROM apikey.create_key('t56', 'e', policy => 'p', scopes => '{orders:*}');
-INSERT INTO k SELECT 'gone', key_id, key FROM apikey.create_key('t56', 'e', policy => 'p', scopes => '{orders:*}');
+INSERT INTO k SELECT 'extra', key_id, key FROM apikey.create_key('t56', 'e', policy => 't56p', scopes => '{orders:*}');
+INSERT INTO k SELECT 'gone', key_id, key FROM apikey.create_key('t56', 'e', policy => 't56p', scopes => '{orders:*}');
 -- three days of them, every seven minutes or so
 INSERT INTO request SELECT i, '2040-03-05 00:10+00'::timestamptz + i * interval '7 min 3.000007 s',
 	(ARRAY['a', 'b', 'sub', 'child', 'other', 'none', 'extra', 'gone', 'a', 'a'])[1 + i % 10],
@@ -88,49 +88,49 @@ INSERT INTO request SELECT i, '2040-03-05 00:10+00'::timestamptz + i * interval 
 	CASE i % 17 WHEN 0 THEN NULL ELSE '/v' || 1 + i % 3 || '/orders/' || i END, 1 + i % 3
 FROM generate_series(1, 600) i;
 -- no traffic, no difference
-SELECT count(*) FROM apikey.policy_preview('p', denied_cidrs => '{0.0.0.0/0}');
+SELECT count(*) FROM apikey.policy_preview('t56p', denied_cidrs => '{0.0.0.0/0}');
 SELECT pg_temp.send(0, '0') \gset
 SELECT code, count(*) FROM answer GROUP BY 1 ORDER BY 1;
 SELECT status FROM apikey.revoke_key((SELECT key_id FROM k WHERE n = 'gone'));
 DELETE FROM request WHERE n = 'gone';
 
 -- a change of nothing, and changes of what no request depends on
-SELECT count(*) FROM apikey.policy_preview('p', since => '2040-03-01', until => '2040-04-01');
-SELECT count(*) FROM apikey.policy_preview('p', since => '2040-03-01', until => '2040-04-01', max_ttl => '1 day', overlap => '1 s', priority => 7, max_keys_per_owner => 1, idle_timeout => '1 s');
+SELECT count(*) FROM apikey.policy_preview('t56p', since => '2040-03-01', until => '2040-04-01');
+SELECT count(*) FROM apikey.policy_preview('t56p', since => '2040-03-01', until => '2040-04-01', max_ttl => '1 day', overlap => '1 s', priority => 7, max_keys_per_owner => 1, idle_timeout => '1 s');
 
 -- each rule by itself, and back
-SELECT * FROM pg_temp.prove('p', $$allowed_cidrs => '{198.51.100.0/25}'$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{allowed_cidrs}', denied_cidrs => '{198.51.100.200/32,198.51.100.220/30}'$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{denied_cidrs}', access_hours => '{mon-tue 06:00-22:30 Europe/Berlin,wed 22:00-24:00}'$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{access_hours}', allowed_endpoints => '{GET /v1/**,/v2/orders/*}'$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{allowed_endpoints}', denied_endpoints => '{POST /**}'$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{denied_endpoints}', required_scopes => '{items:read}'$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{required_scopes}', max_scopes => '{items:*,orders:read}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$allowed_cidrs => '{198.51.100.0/25}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{allowed_cidrs}', denied_cidrs => '{198.51.100.200/32,198.51.100.220/30}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{denied_cidrs}', access_hours => '{mon-tue 06:00-22:30 Europe/Berlin,wed 22:00-24:00}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{access_hours}', allowed_endpoints => '{GET /v1/**,/v2/orders/*}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{allowed_endpoints}', denied_endpoints => '{POST /**}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{denied_endpoints}', required_scopes => '{items:read}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{required_scopes}', max_scopes => '{items:*,orders:read}'$$);
 -- many at once
-SELECT * FROM pg_temp.prove('p', $$clear => '{max_scopes}', denied_cidrs => '{198.51.100.0/27}', denied_endpoints => '{GET /v3/**}', access_hours => '{04:00-20:00}'$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{denied_cidrs,denied_endpoints,access_hours}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{max_scopes}', denied_cidrs => '{198.51.100.0/27}', denied_endpoints => '{GET /v3/**}', access_hours => '{04:00-20:00}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{denied_cidrs,denied_endpoints,access_hours}'$$);
 
 -- --- limits: simulated from full buckets ---------------------------------------
-SELECT * FROM pg_temp.prove('p', $$rate_limits => pg_temp.rate('r', 1, '1 h', 3)$$);
+SELECT * FROM pg_temp.prove('t56p', $$rate_limits => pg_temp.rate('r', 1, '1 h', 3)$$);
 -- stricter and wider, together with a check: what it denies charges nothing
-SELECT * FROM pg_temp.prove('p', $$rate_limits => pg_temp.rate('r', 2, '1 h', 5), denied_endpoints => '{POST /**}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$rate_limits => pg_temp.rate('r', 2, '1 h', 5), denied_endpoints => '{POST /**}'$$);
 -- quotas by day and by a calendar that has summer time
-SELECT * FROM pg_temp.prove('p', $$clear => '{rate_limits,denied_endpoints}', quotas => pg_temp.quota('q', 30, 'day', 'America/New_York')$$);
-SELECT * FROM pg_temp.prove('p', $$rate_limits => pg_temp.rate('r', 1, '30 min', 4), quotas => pg_temp.quota('q', 40, 'week')$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{rate_limits,denied_endpoints}', quotas => pg_temp.quota('q', 30, 'day', 'America/New_York')$$);
+SELECT * FROM pg_temp.prove('t56p', $$rate_limits => pg_temp.rate('r', 1, '30 min', 4), quotas => pg_temp.quota('q', 40, 'week')$$);
 -- shared by owner, tenant and policy
-SELECT * FROM pg_temp.prove('p', $$clear => '{rate_limits}', quotas => pg_temp.quota('o', 60, 'day', shared => 'owner')$$);
-SELECT * FROM pg_temp.prove('p', $$rate_limits => pg_temp.rate('t', 1, '10 min', 5, 'tenant'), quotas => pg_temp.quota('o', 60, 'day', shared => 'policy')$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{rate_limits}', quotas => pg_temp.quota('o', 60, 'day', shared => 'owner')$$);
+SELECT * FROM pg_temp.prove('t56p', $$rate_limits => pg_temp.rate('t', 1, '10 min', 5, 'tenant'), quotas => pg_temp.quota('o', 60, 'day', shared => 'policy')$$);
 -- a key's limit of that name, and one of the tenant, stand beside; what others
 -- take from it is not replayed
 DELETE FROM request WHERE n IN ('other', 'none');
-SELECT apikey.set_policy('t56', 'p', clear => '{rate_limits,quotas}', force => true) > 0 AS version;
+SELECT apikey.set_policy('t56', 't56p', clear => '{rate_limits,quotas}', force => true) > 0 AS version;
 SELECT name FROM apikey.update_key((SELECT key_id FROM k WHERE n = 'a'), rate_limits => pg_temp.rate('r', 1, '15 min', 9));
 SELECT tenant FROM apikey.update_tenant('t56', quotas => pg_temp.quota('all', 200, 'day'));
 SELECT pg_temp.send(nextval('pg_temp.runs')::int, currval('pg_temp.runs') * interval '4 weeks') \gset
-SELECT * FROM pg_temp.prove('p', $$rate_limits => pg_temp.rate('r', 1, '1 h', 3)$$);
-SELECT * FROM pg_temp.prove('p', $$clear => '{rate_limits}'$$);
+SELECT * FROM pg_temp.prove('t56p', $$rate_limits => pg_temp.rate('r', 1, '1 h', 3)$$);
+SELECT * FROM pg_temp.prove('t56p', $$clear => '{rate_limits}'$$);
 -- the same with hardly any memory, so that what is put aside goes to a file
-CREATE FUNCTION pg_temp.digest() RETURNS text LANGUAGE sql AS $$ SELECT md5(string_agg(p::text, ',')) FROM apikey.policy_preview('p', since => '2040-03-01', until => '2042-03-01', rate_limits => pg_temp.rate('r', 1, '1 h', 3)) p $$;
+CREATE FUNCTION pg_temp.digest() RETURNS text LANGUAGE sql AS $$ SELECT md5(string_agg(p::text, ',')) FROM apikey.policy_preview('t56p', since => '2040-03-01', until => '2042-03-01', rate_limits => pg_temp.rate('r', 1, '1 h', 3)) p $$;
 SELECT pg_temp.digest() AS large \gset
 SET work_mem = '64kB';
 SELECT pg_temp.digest() = :'large' AS same;
@@ -144,7 +144,7 @@ RESET enable_bitmapscan;
 
 -- --- grace ---------------------------------------------------------------------
 SELECT pg_temp.clock('2042-01-01 00:00+00') \gset
-INSERT INTO k SELECT 'late', key_id, key FROM apikey.create_key('t56', 'e', policy => 'p', expires_at => '2042-01-02');
+INSERT INTO k SELECT 'late', key_id, key FROM apikey.create_key('t56', 'e', policy => 't56p', expires_at => '2042-01-02');
 CREATE FUNCTION pg_temp.ask_at(at timestamptz, n text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM pg_temp.clock(at);
@@ -152,12 +152,12 @@ BEGIN
 END $$;
 SELECT at, pg_temp.ask_at(at, 'late') FROM generate_series('2042-01-01 20:00+00', '2042-01-03 18:00+00', interval '10 h') at;
 SELECT apikey.flush_usage('60 s');
-SELECT n, newly_denied, newly_allowed, by_code, allowed_by_code FROM apikey.policy_preview('p', grace => '1 day') JOIN k USING (key_id);
-SELECT jsonb_pretty(examples) FROM apikey.policy_preview('p', grace => '1 day');
+SELECT n, newly_denied, newly_allowed, by_code, allowed_by_code FROM apikey.policy_preview('t56p', grace => '1 day') JOIN k USING (key_id);
+SELECT jsonb_pretty(examples) FROM apikey.policy_preview('t56p', grace => '1 day');
 
 -- --- force ---------------------------------------------------------------------
 SELECT pg_temp.clock('2042-03-03 12:00+00') \gset
-INSERT INTO k SELECT 'force', key_id, key FROM apikey.create_key('t56', 'e', policy => 'p');
+INSERT INTO k SELECT 'force', key_id, key FROM apikey.create_key('t56', 'e', policy => 't56p');
 SELECT pg_temp.ask_at('2042-03-03 12:00+00', 'force') FROM generate_series(1, 3);
 SELECT apikey.flush_usage('60 s');
 -- the code and the message of an error
@@ -172,34 +172,34 @@ EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail := PG_EXCEPTION_DETAIL, hint := PG_EXCEPTION_HINT;
 	RETURN concat_ws(E'\n', SQLSTATE || ' ' || SQLERRM, nullif(detail, ''), nullif(hint, ''));
 END $$;
-SELECT pg_temp.try($$SELECT apikey.set_policy('t56', 'p', denied_cidrs => '{192.0.2.0/24}')$$);
-SELECT pg_temp.try($$SELECT apikey.set_policy('t56', 'p', denied_cidrs => '{192.0.2.0/24}', effective_at => '2043-01-01')$$);
-SELECT pg_temp.try($$SELECT apikey.set_policy('t56', 'p', rate_limits => pg_temp.rate('r', 1, '1 h', 2))$$);
-SELECT apikey.set_policy('t56', 'p', rate_limits => pg_temp.rate('r', 1, '1 h', 3)) > 0 AS wide_enough;
-SELECT apikey.set_policy('t56', 'p', denied_cidrs => '{192.0.3.0/24}') > 0 AS denies_nobody;
-SELECT apikey.set_policy('t56', 'p', max_ttl => '30 years') > 0 AS nothing_of_requests;
-SELECT apikey.set_policy('t56', 'p', denied_cidrs => '{192.0.2.0/24}', force => true) AS forced \gset
-SELECT apikey.set_policy('t56', 'p', clear => '{denied_cidrs}') > 0 AS allows_more;
-SELECT pg_temp.try(format($$SELECT apikey.rollback_policy('p', %s)$$, :forced));
+SELECT pg_temp.try($$SELECT apikey.set_policy('t56', 't56p', denied_cidrs => '{192.0.2.0/24}')$$);
+SELECT pg_temp.try($$SELECT apikey.set_policy('t56', 't56p', denied_cidrs => '{192.0.2.0/24}', effective_at => '2043-01-01')$$);
+SELECT pg_temp.try($$SELECT apikey.set_policy('t56', 't56p', rate_limits => pg_temp.rate('r', 1, '1 h', 2))$$);
+SELECT apikey.set_policy('t56', 't56p', rate_limits => pg_temp.rate('r', 1, '1 h', 3)) > 0 AS wide_enough;
+SELECT apikey.set_policy('t56', 't56p', denied_cidrs => '{192.0.3.0/24}') > 0 AS denies_nobody;
+SELECT apikey.set_policy('t56', 't56p', max_ttl => '30 years') > 0 AS nothing_of_requests;
+SELECT apikey.set_policy('t56', 't56p', denied_cidrs => '{192.0.2.0/24}', force => true) AS forced \gset
+SELECT apikey.set_policy('t56', 't56p', clear => '{denied_cidrs}') > 0 AS allows_more;
+SELECT pg_temp.try(format($$SELECT apikey.rollback_policy('t56p', %s)$$, :forced));
 -- eight days later nobody remembers
 SELECT pg_temp.clock('2042-03-11 12:00+00') \gset
-SELECT apikey.set_policy('t56', 'p', denied_cidrs => '{192.0.2.0/24}') > 0 AS later;
+SELECT apikey.set_policy('t56', 't56p', denied_cidrs => '{192.0.2.0/24}') > 0 AS later;
 
 -- --- bad input -----------------------------------------------------------------
 SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview(NULL)$$);
 SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('nosuch')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', since => '-infinity')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', until => 'infinity')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', since => '2042-02-01', until => '2042-01-01')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', since => '2042-02-01', until => '2042-02-01')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', since => '2043-01-01')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', grace => '1 day', clear => '{grace}')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', clear => '{nosuch}')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', allowed_endpoints => '{nosuch}')$$);
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p', tenant => 'nosuch')$$);
-SELECT apikey.create_policy('t56/sub', 'p') > 0 AS policy;
-SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('p')$$);
-SELECT count(*) FROM apikey.policy_preview('p', tenant => 't56', allowed_cidrs => '{192.0.2.0/24}');
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', since => '-infinity')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', until => 'infinity')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', since => '2042-02-01', until => '2042-01-01')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', since => '2042-02-01', until => '2042-02-01')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', since => '2043-01-01')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', grace => '1 day', clear => '{grace}')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', clear => '{nosuch}')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', allowed_endpoints => '{nosuch}')$$);
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p', tenant => 'nosuch')$$);
+SELECT apikey.create_policy('t56/sub', 't56p') > 0 AS policy;
+SELECT pg_temp.try($$SELECT * FROM apikey.policy_preview('t56p')$$);
+SELECT count(*) FROM apikey.policy_preview('t56p', tenant => 't56', allowed_cidrs => '{192.0.2.0/24}');
 
 -- --- who may -------------------------------------------------------------------
 CREATE ROLE regress_t56_auditor;
@@ -212,7 +212,7 @@ DECLARE
 	answer text;
 BEGIN
 	EXECUTE format('SET ROLE %I', who);
-	SELECT count(*) || ' rows' INTO answer FROM apikey.policy_preview('p', tenant => 't56', since => '2040-03-01', until => '2040-04-01', denied_cidrs => '{0.0.0.0/0}');
+	SELECT count(*) || ' rows' INTO answer FROM apikey.policy_preview('t56p', tenant => 't56', since => '2040-03-01', until => '2040-04-01', denied_cidrs => '{0.0.0.0/0}');
 	RESET ROLE;
 	RETURN answer;
 EXCEPTION WHEN OTHERS THEN
@@ -220,7 +220,7 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 SELECT who, pg_temp.as_role(who) FROM unnest('{regress_t56_auditor,regress_t56_analyst,regress_t56_stranger}'::text[]) who;
 SET ROLE regress_t56_stranger;
-SELECT count(*) FROM apikey.policy_preview('p', denied_cidrs => '{0.0.0.0/0}');
+SELECT count(*) FROM apikey.policy_preview('t56p', denied_cidrs => '{0.0.0.0/0}');
 SELECT count(*) FROM apikey._preview(1, NULL, now(), now(), 0);
 RESET ROLE;
 DROP OWNED BY regress_t56_auditor, regress_t56_analyst, regress_t56_stranger;
