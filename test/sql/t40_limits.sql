@@ -188,7 +188,7 @@ SELECT n, pg_temp.ask(n, 0) FROM unnest(ARRAY['u36 1', 'u36 2']) n;
 SELECT apikey.create_policy('t40', 'named', rate_limits => pg_temp.rate('calls', 1, '1 min', NULL, 'owner')) > 0 AS policy;
 INSERT INTO k SELECT 'u27', key_id, key FROM apikey.create_key('t40', 'prod', owner => 'eve', policy => 'named', rate_limits => pg_temp.rate('calls', 4, '4 min'));
 SELECT * FROM pg_temp.ask_often('u27', 5);
-SELECT apikey.set_policy('t40', 'named', rate_limits => pg_temp.rate('calls', 10, '10 min', NULL, 'owner'));
+SELECT apikey.set_policy('t40', 'named', rate_limits => pg_temp.rate('calls', 10, '10 min', NULL, 'owner'), force => true);
 INSERT INTO k SELECT 'u28', key_id, key FROM apikey.create_key('t40', 'prod', owner => 'eve', policy => 'named', rate_limits => pg_temp.rate('calls', 1, '1 min'));
 SELECT * FROM pg_temp.ask_often('u28', 2);
 -- a quota in place of a rate limit, and no limit of that name any more
@@ -205,9 +205,9 @@ SELECT n, pg_temp.ask(n) FROM unnest(ARRAY['u29 1', 'u29 2', 'u29 1', 'u29 2']) 
 SELECT apikey.create_policy('t40', 'growing', rate_limits => pg_temp.rate('calls', 10, '1 min')) > 0 AS policy;
 INSERT INTO k SELECT 'growing', key_id, key FROM apikey.create_key('t40', 'prod', policy => 'growing');
 SELECT pg_temp.ask('growing', 10), pg_temp.ask('growing');
-SELECT apikey.set_policy('t40', 'growing', rate_limits => pg_temp.rate('calls', 20, '1 min'));
+SELECT apikey.set_policy('t40', 'growing', rate_limits => pg_temp.rate('calls', 20, '1 min'), force => true);
 SELECT pg_temp.ask('growing', 0), pg_temp.ask('growing', 11), pg_temp.ask('growing', 10);
-SELECT apikey.set_policy('t40', 'growing', rate_limits => pg_temp.rate('calls', 5, '1 min'));
+SELECT apikey.set_policy('t40', 'growing', rate_limits => pg_temp.rate('calls', 5, '1 min'), force => true);
 -- 20 owed, 12 s each; one passes when 4 are left
 SELECT pg_temp.ask('growing');
 SELECT pg_temp.later('192 s') \gset

@@ -226,7 +226,7 @@ sub applied
 
 applied('revocation', 1, 'REVOKED', 'SELECT apikey.revoke_key(key_id) FROM app_key WHERE n = 1');
 applied('DELETE', 2, 'NOT_FOUND', 'DELETE FROM apikey.key_secret WHERE secret_id = (SELECT secret_id FROM app_key WHERE n = 2)');
-applied('version of a policy', 3, 'IP_DENIED', "SELECT apikey.set_policy('acme', 'rules', denied_cidrs => ARRAY['192.0.2.0/24'::cidr])");
+applied('version of a policy', 3, 'IP_DENIED', "SELECT apikey.set_policy('acme', 'rules', denied_cidrs => ARRAY['192.0.2.0/24'::cidr], force => true)");
 $node->safe_psql('postgres', "SELECT apikey.set_policy('acme', 'rules', clear => ARRAY['denied_cidrs'])");
 $node->wait_for_catchup('s');
 applied('TRUNCATE', 3, 'INSUFFICIENT_SCOPE', 'TRUNCATE apikey.key_role');
