@@ -19,7 +19,7 @@ packages_for()
 				# somebody else's server brings its own headers
 				[ -n "${PG_CONFIG:-}" ] || echo postgresql-15 postgresql-server-dev-15
 				;;
-			tap) echo perl libipc-run-perl ;;
+			tap) echo perl libipc-run-perl pgbouncer ;;
 			model) echo gcc libc6-dev spin ;;
 			format) echo perl pg-bsd-indent ;;
 			# the programs, without the service that redis-server would start
@@ -76,13 +76,17 @@ apt()
 	apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -q "$@"
 }
 
-# Installing a server makes a cluster "main" and starts it, unless told not
-# to.  A machine that tests an extension does not want that.
+# Installing a server makes a cluster "main" and starts it, and installing
+# PgBouncer starts that, unless told not to.  A machine that tests an extension
+# does not want either.
 dropin=/etc/postgresql-common/createcluster.d/apikey-test.conf
+policy=/usr/sbin/policy-rc.d
+policy_made=
 log=
 packages_cleanup()
 {
 	rm -f "$dropin" "$log"
+	[ -z "$policy_made" ] || rm -f "$policy"
 	# the directories belong to postgresql-common, if it got installed
 	if [ -n "$(packages_missing postgresql-common)" ]; then
 		rmdir --ignore-fail-on-non-empty "${dropin%/*}" /etc/postgresql-common 2>/dev/null || true
@@ -107,11 +111,21 @@ packages_install()
 	trap packages_cleanup EXIT
 	trap 'exit 130' INT TERM HUP
 	echo 'create_main_cluster = false' >"$dropin"
+	if [ ! -e "$policy" ]; then
+		policy_made=1
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
 	for try in 1 2 3; do
 		[ "$try" -eq 1 ] || sleep $((try * 5))
 		# a broken source of something else must not stop us
 		apt update >"$log" 2>&1 9<&- || tail -n 5 "$log" >&2
 		if apt install -y --no-install-recommends "$@" >"$log" 2>&1 </dev/null 9<&-; then
+			# nor at the next start of the machine
+			if [[ " $* " == *" pgbouncer "* ]]; then
+				deb-systemd-helper disable pgbouncer.service >/dev/null 2>&1 || true
+				update-rc.d pgbouncer disable >/dev/null 2>&1 || true
+			fi
 			return 0
 		fi
 		tail -n 15 "$log" >&2
