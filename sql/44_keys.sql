@@ -228,7 +228,7 @@ BEGIN
 			   k.tags, k.metadata, k.cidrs, k.endpoints, k.rate_limits, k.quotas, k.not_before, k.expires_at, k.revoke_at,
 			   k.idempotency_key, k.created_at, k.created_by
 		FROM generate_series(1, n) i
-		ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
+		ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 		RETURNING t.key_id
 	), secrets AS MATERIALIZED (
 		-- in the target list, so that it runs once for each row

@@ -101,10 +101,10 @@ END
 $$;
 
 -- Revokes keys of a tenant that is held.  Ascending, which the settings see
--- to: an index look-up for each id, in order.
+-- to: index look-ups or a merge in the order of the ids.
 CREATE FUNCTION apikey._revoke_ids(ids bigint[], now timestamptz, reason text) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-	SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+	SET enable_hashjoin = off SET enable_seqscan = off
 AS $$
 DECLARE
 	done bigint;
@@ -227,7 +227,7 @@ $$;
 -- for him.
 CREATE FUNCTION apikey._transfer_ids(tid bigint, ids bigint[], owner text, new_owner text, reason text) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-	SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off
+	SET enable_hashjoin = off SET enable_seqscan = off
 AS $$
 DECLARE
 	k apikey.api_key;

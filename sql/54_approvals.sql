@@ -197,7 +197,7 @@ BEGIN
 		k.tenant_id, k.environment_id, k.policy_id, k.parent_key_id, 'pending', k.owner, k.name, k.description, k.scopes,
 		k.tags, k.metadata, k.cidrs, k.endpoints, k.rate_limits, k.quotas, k.not_before, k.expires_at, k.revoke_at,
 		k.idempotency_key, k.created_at, k.created_by)
-	ON CONFLICT ON CONSTRAINT api_key_idempotency DO NOTHING
+	ON CONFLICT DO NOTHING
 	RETURNING t.key_id INTO id;
 	IF id IS NULL THEN
 		-- another session was first with this idempotency key
