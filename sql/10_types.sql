@@ -10,7 +10,7 @@ CREATE TYPE apikey.rate_limit AS (
 	shared		pg_catalog.text
 );
 COMMENT ON TYPE apikey.rate_limit IS
-	'a rate limit of a policy or key: requests per interval, burst, and who shares the bucket (key, owner, tenant, policy)';
+	'a rate limit of a policy, key or tenant: requests per interval, burst, and who shares the bucket (key, owner, tenant, policy)';
 
 CREATE TYPE apikey.quota AS (
 	name		pg_catalog.text,
@@ -20,7 +20,7 @@ CREATE TYPE apikey.quota AS (
 	shared		pg_catalog.text
 );
 COMMENT ON TYPE apikey.quota IS
-	'a quota of a policy or key: units per calendar period (hour, day, week, month, total) of a timezone';
+	'a quota of a policy, key or tenant: units per calendar period (hour, day, week, month, total) of a timezone';
 
 CREATE TYPE apikey.verdict AS (
 	valid		pg_catalog.bool,

@@ -8,6 +8,7 @@
 --
 -- Lock order, everywhere: tenant (root to leaf), policy, environment, api_key
 -- (ascending, so a parent before its children), key_secret, then inserts.
+-- The one exception, for a reason, is a move of tenants (41_tree.sql).
 -- ---------------------------------------------------------------------------
 
 -- --- audit and events ------------------------------------------------------
