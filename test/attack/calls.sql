@@ -84,6 +84,16 @@ SELECT status FROM apikey.revoke_key(<key>, 'reason', '2099-01-01', false);
 SELECT status FROM apikey.restore_key(<gone>, 'reason');
 --- delete_key | call
 SELECT status FROM apikey.delete_key(<gone>);
+--- revoke_keys | call
+SELECT apikey.revoke_keys('<tenant>', '<env>', reason => 'reason') > 0;
+--- revoke_keys, counted | call
+SELECT apikey.revoke_keys('<tenant>', everything => true, dry_run => true) > 0;
+--- transfer_owner | call
+SELECT apikey.transfer_owner('<tenant>', 'nobody', 'somebody', 'reason') = 0;
+--- delete_owner | call
+SELECT apikey.delete_owner('<tenant>', 'nobody', 'somebody', 'reason') = 0;
+--- orphan_key | call
+SELECT status FROM apikey.orphan_key(<key>, 'reason');
 --- add_credits | call
 SELECT status FROM apikey.add_credits((SELECT key_id FROM apikey.create_key('<tenant>', '<env>', quotas => ARRAY[('q', 5, 'day', NULL, NULL)]::apikey.quota[])), 5, 'q', 'reason', 'idem');
 --- reset_limits | call
