@@ -80,6 +80,11 @@ SELECT latest_version FROM apikey.policy WHERE name = 't54wide';
 SELECT apikey.create_policy('t54b', 't54rules') > 0 AND apikey.create_policy('t54b', 't54theirs') > 0 AND apikey.create_policy('t54/child', 't54rules') > 0 AND apikey.create_policy('t54/child', 't54own') > 0 AS created;
 SELECT version FROM apikey.policy_history('t54rules');
 SELECT version FROM apikey.policy_history('t54theirs');
+BEGIN;
+SELECT apikey.set_tenant('t54b');
+SELECT version FROM apikey.policy_history('t54rules');
+SELECT version FROM apikey.policy_history('t54wide');
+ROLLBACK;
 SELECT version FROM apikey.policy_history('');
 SELECT version FROM apikey.policy_history(NULL);
 SELECT version FROM apikey.policy_history('none', 't54');
@@ -89,6 +94,12 @@ SELECT version FROM apikey.policy_history('t54wide');
 SELECT version FROM apikey.policy_history('t54rules');
 SELECT version FROM apikey.policy_history('t54own');
 SELECT count(*) FROM apikey.policy_diff('t54wide', 1, 2), apikey.policy_check('t54wide');
+-- within a narrowing, those outside are not there
+BEGIN;
+SELECT apikey.set_tenant('t54/child');
+SELECT version FROM apikey.policy_history('t54rules');
+SELECT version FROM apikey.policy_history('t54wide');
+ROLLBACK;
 -- foreign reads like unknown
 SELECT version FROM apikey.policy_history('t54theirs');
 SELECT version FROM apikey.policy_history('none');
