@@ -242,6 +242,14 @@ BEGIN
 	ELSE
 		PERFORM apikey._require_access('admin', parent_tid, format('tenant "%s"', apikey._shown(parent)));
 	END IF;
+	IF EXISTS (
+		SELECT FROM apikey._tenant_chain(tid) c JOIN apikey.tenant t ON t.tenant_id = c.tenant_id
+		WHERE c.depth > 0 AND t.status = 'suspended' AND NOT apikey._may('admin', t.parent_id)
+			AND NOT EXISTS (SELECT FROM apikey._tenant_chain(parent_tid) stays WHERE stays.tenant_id = c.tenant_id)) THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = format('permission denied to move tenant "%s"', apikey._shown(tenant)),
+			DETAIL = 'A tenant above it is suspended: only who could resume that one may move tenants out of it.';
+	END IF;
 END
 $$;
 

@@ -278,6 +278,20 @@ SELECT name, shared FROM apikey.limit_state WHERE name = 'secret';
 SELECT i, pg_temp.try(call) AS admin_of_top FROM calls WHERE i NOT IN (8, 9, 12) ORDER BY i;
 RESET ROLE;
 
+-- nobody moves out of a suspension that he could not lift
+SELECT cardinality(rate_limits) AS limits FROM apikey.update_tenant('t52', clear => '{rate_limits}');
+SELECT apikey.create_tenant('loose', 't52/left') > 0 AS tenant, apikey.grant_access('regress_t52_left', 'admin', 't52/right');
+SELECT status FROM apikey.suspend_tenant('t52/left');
+SET ROLE regress_t52_left;
+SELECT pg_temp.try($$SELECT (apikey.move_tenant('t52/left/loose', 't52/right')).tenant$$);
+SET ROLE regress_t52_top;
+SELECT pg_temp.try($$SELECT (apikey.move_tenant('t52/left/loose', 't52/right')).tenant$$);
+SELECT status FROM apikey.resume_tenant('t52/left');
+SET ROLE regress_t52_left;
+SELECT pg_temp.try($$SELECT (apikey.move_tenant('t52/right/loose', 't52/left')).tenant$$);
+RESET ROLE;
+SELECT apikey.revoke_access('regress_t52_left', 'admin', 't52/right');
+
 -- --- clean up -------------------------------------------------------------------------------------
 SELECT apikey.revoke_access(r, 'admin', t) FROM (VALUES ('regress_t52_top', 't52'), ('regress_t52_left', 't52/left'), ('regress_t52_right', 't52/right')) v (r, t);
 SELECT apikey.revoke_access('regress_t52_viewer', 'operator', 't52/left');
