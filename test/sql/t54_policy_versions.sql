@@ -11,6 +11,8 @@ SELECT apikey.grant_access('regress_t54_admin', 'admin', 't54'), apikey.grant_ac
        apikey.grant_access('regress_t54_both', 'auditor', 't54'), apikey.grant_access('regress_t54_both', 'admin', 't54b');
 SELECT apikey.create_environment('t54', 'prod', is_production => true) > 0 AND apikey.create_environment('t54/child', 'dev') > 0 AS environments;
 
+CREATE TEMP VIEW keys AS SELECT k.* FROM apikey.api_key k JOIN apikey.tenant t USING (tenant_id) WHERE t.name = 't54' AND t.parent_id IS NULL;
+
 -- --- versions, by the clock --------------------------------------------------
 
 SELECT apikey.create_policy('t54', 't54rules', allowed_cidrs => '{10.0.0.0/8}', grace => '1 day', note => 'first') > 0 AS created;
@@ -132,11 +134,11 @@ SELECT apikey.create_policy('t54', 't54check') > 0 AND apikey.create_role('t54',
 CREATE FUNCTION pg_temp.key(name text, owner text DEFAULT NULL, scopes text[] DEFAULT '{base,a:x}', ttl interval DEFAULT '30 days', roles text[] DEFAULT NULL, cidrs cidr[] DEFAULT NULL, endpoints text[] DEFAULT NULL,
 	parent text DEFAULT NULL, policy text DEFAULT 't54check', rate_limits apikey.rate_limit[] DEFAULT NULL) RETURNS bigint LANGUAGE sql AS $$
 	SELECT key_id FROM apikey.create_key('t54', 'prod', name => name, owner => owner, scopes => scopes, ttl => ttl, roles => roles, cidrs => cidrs, endpoints => endpoints,
-		parent_key_id => (SELECT p.key_id FROM apikey.api_key p WHERE p.name = parent), policy => policy, rate_limits => rate_limits) $$;
+		parent_key_id => (SELECT p.key_id FROM keys p WHERE p.name = parent), policy => policy, rate_limits => rate_limits) $$;
 SELECT apikey.create_policy('t54', 't54free') > 0 AS created;
 SELECT count(pg_temp.key(n)) AS made FROM unnest('{fits,revoked,over}'::text[]) n;
-SELECT count(i.key_id) AS revoked FROM apikey.api_key k, apikey.revoke_key(k.key_id) i WHERE k.name = 'revoked';
-SELECT count(apikey.renew_key(k.key_id, '2041-06-01 13:00:00+00')) AS short FROM apikey.api_key k WHERE k.name = 'over';
+SELECT count(i.key_id) AS revoked FROM keys k, apikey.revoke_key(k.key_id) i WHERE k.name = 'revoked';
+SELECT count(apikey.renew_key(k.key_id, '2041-06-01 13:00:00+00')) AS short FROM keys k WHERE k.name = 'over';
 SELECT count(apikey.create_key('t54', 'prod', name => 'endless', scopes => '{base}', policy => 't54check', expires_at => 'infinity')) AS made;
 SELECT count(pg_temp.key('long', ttl => '1 year')) + count(pg_temp.key('renewed')) + count(pg_temp.key('other scopes', scopes => '{base,b:x,c:*}')) + count(pg_temp.key('wider scopes', scopes => '{base,a:*}'))
 	+ count(pg_temp.key('not base', scopes => '{a:x}')) + count(pg_temp.key('base by role', scopes => '{a:x}', roles => '{base}')) AS made;
@@ -151,10 +153,10 @@ SELECT * FROM apikey.policy_check('t54check');
 SELECT apikey.set_policy('t54', 't54check', max_ttl => '60 days', max_scopes => '{base,a:*}', required_scopes => '{base}', allowed_cidrs => '{10.0.0.0/8,203.0.113.0/24}', denied_cidrs => '{10.66.0.0/16}',
 	allowed_endpoints => '{GET /v1/**}', denied_endpoints => '{* /v1/admin/**}', max_keys_per_owner => 11, effective_at => '2041-07-20 12:00:00+00');
 -- the parent loses what its child needs
-SELECT count(apikey.update_key(k.key_id, scopes => '{a:x}')) AS updated FROM apikey.api_key k WHERE k.name = 'parent free';
+SELECT count(apikey.update_key(k.key_id, scopes => '{a:x}')) AS updated FROM keys k WHERE k.name = 'parent free';
 -- not in force yet, so asked for by its number; keys whose life is over do not count
 SELECT pg_temp.clock('2041-06-20 12:00:00+00') \gset
-SELECT count(apikey.renew_key(k.key_id, '2041-08-15 12:00:00+00')) AS renewed FROM apikey.api_key k WHERE k.name = 'renewed';
+SELECT count(apikey.renew_key(k.key_id, '2041-08-15 12:00:00+00')) AS renewed FROM keys k WHERE k.name = 'renewed';
 SELECT * FROM apikey.policy_check('t54check');
 SELECT name, owner, environment, rule, detail FROM apikey.policy_check('t54check', 2);
 -- counted as a new key is: who has no owner is one
@@ -210,7 +212,7 @@ CREATE TEMP VIEW env AS SELECT e.name, e.tag, e.is_production, p.name AS default
 SELECT apikey.update_environment('t54', 'stage', tag => 'st', default_policy => 't54free') = e.environment_id AS same FROM apikey.environment e WHERE e.name = 'stage' AND apikey.tenant_path(tenant_id) = 't54';
 SELECT * FROM env WHERE name = 'stage';
 SELECT count(key) AS made FROM apikey.create_key('t54', 'stage', name => 'in stage');
-SELECT p.name FROM apikey.api_key k JOIN apikey.policy p USING (policy_id) WHERE k.name = 'in stage';
+SELECT p.name FROM keys k JOIN apikey.policy p USING (policy_id) WHERE k.name = 'in stage';
 -- the tag is part of key texts
 SELECT apikey.update_environment('t54', 'stage', tag => 'new', is_production => true);
 SELECT apikey.update_environment('t54', 'stage', tag => 'st', is_production => true, requires_approval => true) > 0 AS updated;
