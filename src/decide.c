@@ -295,14 +295,31 @@ has_endpoint_rules(const ApikeyLink *link)
 								  link->policy->denied_endpoints.count > 0));
 }
 
+/* The request's endpoint, in own or where the caller keeps it. */
+static const ApikeyPath *
+prepare_path(const ApikeyRequest *request, ApikeyPath *own)
+{
+	if (request->prepared == NULL)
+	{
+		apikey_path_prepare(request->endpoint, own);
+		return own;
+	}
+	if (!request->prepared->done)
+	{
+		apikey_path_prepare(request->endpoint, &request->prepared->path);
+		request->prepared->done = true;
+	}
+	return &request->prepared->path;
+}
+
 /* 10 */
 static bool
 check_endpoints(Decision *d)
 {
 	ApikeyStr	method = d->request->method;
 	const char *without = "";
-	ApikeyPath	path;
-	bool		prepared = false;
+	ApikeyPath	own;
+	const ApikeyPath *path = NULL;
 	char		who[SUBJECT_MAX];
 	char		name[QUOTED_SIZE];
 
@@ -320,33 +337,32 @@ check_endpoints(Decision *d)
 
 		if (!has_endpoint_rules(link))
 			continue;
-		if (!prepared)
+		if (path == NULL)
 		{
 			if (d->request->endpoint.ptr == NULL || d->request->endpoint.len < 1)
 				return deny(d, APIKEY_ENDPOINT_DENIED,
 							"no endpoint was given, and endpoint rules of %s need one",
 							subject(d, i, who));
-			apikey_path_prepare(d->request->endpoint, &path);
-			if (!path.clean)
+			path = prepare_path(d->request, &own);
+			if (!path->clean)
 				return deny(d, APIKEY_ENDPOINT_DENIED,
 							"the endpoint is no plain path: it must start with / and hold no //, "
 							"backslash, . or .. segment, control character or encoded slash, "
 							"and at most %d bytes", APIKEY_PATH_MAX);
-			prepared = true;
 		}
 		if (policy != NULL)
 		{
-			denied = endpoints_deny(policy->denied_endpoints, method, &path);
+			denied = endpoints_deny(policy->denied_endpoints, method, path);
 			if (denied != NULL)
 				return deny(d, APIKEY_ENDPOINT_DENIED,
 							"endpoint rule%s of the policy of %s denies the request%s",
 							quoted(*denied, name), subject(d, i, who), without);
-			if (!endpoints_allow(policy->allowed_endpoints, method, &path))
+			if (!endpoints_allow(policy->allowed_endpoints, method, path))
 				return deny(d, APIKEY_ENDPOINT_DENIED,
 							"no endpoint rule of the policy of %s allows the request%s",
 							subject(d, i, who), without);
 		}
-		if (!endpoints_allow(link->endpoints, method, &path))
+		if (!endpoints_allow(link->endpoints, method, path))
 			return deny(d, APIKEY_ENDPOINT_DENIED,
 						"no endpoint rule of %s itself allows the request%s",
 						subject(d, i, who), without);

@@ -123,6 +123,13 @@ typedef struct ApikeyRecord
 	bool		chain_broken;	/* too deep, a cycle or no rules: SUSPENDED */
 } ApikeyRecord;
 
+/* An endpoint that is made ready for comparison when a rule first asks. */
+typedef struct ApikeyPreparedPath
+{
+	bool		done;			/* false for a new request */
+	ApikeyPath	path;
+} ApikeyPreparedPath;
+
 typedef struct ApikeyRequest
 {
 	int64_t		now;
@@ -136,6 +143,8 @@ typedef struct ApikeyRequest
 								 * never */
 	apikey_local_time_fn local_time;
 	bool		quiet;			/* only the code is wanted: detail stays empty */
+	ApikeyPreparedPath *prepared;	/* NULL, or where several decisions on one
+									 * request keep its endpoint */
 } ApikeyRequest;
 
 typedef struct ApikeyVerdict

@@ -90,6 +90,7 @@ typedef struct Replay
 	int64		last_id;
 
 	ApikeyRequest request;
+	ApikeyPreparedPath path;
 	ApikeyStr	scopes[APIKEY_REQUIRED_SCOPES_MAX];
 } Replay;
 
@@ -172,6 +173,7 @@ fill_request(Replay *replay, const ApikeyReplayKey *key, TupleTableSlot *slot)
 	split_scopes(replay, text_of(replay, slot, COL_SCOPE));
 	request->method = text_of(replay, slot, COL_METHOD);
 	request->endpoint = text_of(replay, slot, COL_ENDPOINT);
+	replay->path.done = false;
 	if (slot->tts_isnull[COL_IP])
 		request->ip.family = 0;
 	else
@@ -438,6 +440,7 @@ apikey_replay_run(const ApikeyReplayJob *job, int64 *denied)
 	replay->request.environment = (ApikeyStr) {NULL, 0};
 	replay->request.local_time = local_time;
 	replay->request.quiet = true;
+	replay->request.prepared = &replay->path;
 	today = apikey_replay_keys_today(replay->keys);
 	replay->same_checks = today != NULL &&
 		apikey_replay_same_checks(&today->policy, &job->proposed->policy) &&

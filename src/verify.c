@@ -58,6 +58,7 @@ judge(const ApikeyCall *call, ApikeyKey *key, TimestampTz now, ApikeyVerdict *ve
 	request.expires_soon = (int64) apikey_expires_soon * USECS_PER_SEC;
 	request.local_time = apikey_local_time;
 	request.quiet = false;
+	request.prepared = NULL;
 	apikey_decide(&key->record, &request, verdict);
 	if (verdict->code != APIKEY_VALID || key->nlimits == 0)
 		return;
