@@ -430,6 +430,17 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('role "%s" does not exist', apikey._shown(name));
 	END IF;
 	IF was.scopes <> scopes THEN
+		-- what a key holds through its roles was approved with it
+		IF NOT apikey._scopes_within(scopes, was.scopes) AND EXISTS (
+			SELECT FROM apikey.key_role kr
+				JOIN apikey.key_request q ON q.key_id = kr.key_id
+				JOIN apikey.api_key k ON k.key_id = kr.key_id
+			WHERE kr.role_id = was.role_id AND k.status <> 'revoked' AND apikey._asked_for(k.key_id)
+				AND apikey._needs_approval(k, apikey._rules_in_force(k.policy_id, apikey._now()))) THEN
+			RAISE insufficient_privilege USING
+				MESSAGE = format('permission denied for role "%s"', apikey._shown(name)),
+				DETAIL = 'A key that takes an approval has it, and who asked for that key, or logged in as who did, cannot give it more.';
+		END IF;
 		UPDATE apikey.role r SET scopes = _update_role.scopes WHERE r.role_id = was.role_id;
 		PERFORM apikey._audit(tid, 'role.update', 'role:' || was.role_id,
 							  jsonb_build_object('scopes', was.scopes), jsonb_build_object('scopes', scopes));

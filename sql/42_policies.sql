@@ -392,6 +392,9 @@ BEGIN
 	IF force THEN
 		PERFORM apikey._require_step_up('force a policy change', apikey._in_production(head.policy_id));
 	END IF;
+	IF base.requires_approval AND NOT rules.requires_approval THEN
+		PERFORM apikey._require_step_up('take the approvals off a policy', apikey._in_production(head.policy_id));
+	END IF;
 
 	-- one change at a time; create_key() holds the row against changes, too
 	UPDATE apikey.policy p SET latest_version = p.latest_version + 1

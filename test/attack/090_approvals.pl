@@ -29,7 +29,7 @@ CREATE ROLE regress_atk_judge LOGIN;
 GRANT regress_atk_group TO regress_atk_asker, regress_atk_friend;
 SELECT apikey.grant_access(r, 'admin', 'top/acme') FROM unnest('{regress_atk_asker,regress_atk_group,regress_atk_judge}'::text[]) r;
 SELECT apikey.create_environment('top/acme', 'locked', requires_approval => true), apikey.create_environment('top/acme', 'open'),
-	apikey.create_policy('top/acme', 'strict', requires_approval => true), apikey.create_policy('top/acme', 'loose');
+	apikey.create_policy('top/acme', 'strict'), apikey.set_policy('top/acme', 'strict', requires_approval => true), apikey.create_policy('top/acme', 'loose');
 SQL
 
 my $request = q{SELECT key_id FROM apikey.request_key('top/acme', 'locked', scopes => '{a}', reason => 'x')};
@@ -134,6 +134,20 @@ my $strict = super("SET SESSION AUTHORIZATION regress_atk_asker; SELECT key_id F
 as('regress_atk_judge', "SELECT FROM apikey.approve_key($strict);");
 is(state_of(as('regress_atk_asker', "SELECT apikey.update_key($strict, policy => 'loose');")), '42501', 'out of a policy that wants approvals: refused');
 is(state_of(as('regress_atk_asker', "SELECT apikey.update_key($strict, clear => '{policy}');")), '42501', '... by clearing it: refused');
+foreach my $sql ("renew_key($mine, '2099-01-01')", "orphan_key($mine)")
+{
+	unlike(as('regress_atk_asker', "BEGIN; SELECT expires_at FROM apikey.$sql; ROLLBACK;"), qr/2099/, "for an approved key: $sql: no more");
+}
+is(state_of(as('regress_atk_asker', "BEGIN; SELECT FROM apikey.revoke_key($mine); SELECT status FROM apikey.restore_key($mine); ROLLBACK;")), '42501', 'an approved key, revoked and restored by who asked: refused');
+# the role of a key is part of what was approved
+super(q{SELECT apikey.create_role('top/acme', 'narrow', '{a:read}'), apikey.create_role('top/acme', 'free', '{a:read}')});
+my ($with_role) = as('regress_atk_asker', q{SELECT key_id FROM apikey.request_key('top/acme', 'locked', roles => '{narrow}');}) =~ /^(\d+)$/m;
+is(state_of(as('regress_atk_asker', q{SELECT apikey.update_role('top/acme', 'narrow', '{a:*}');})), '42501', 'the role of a key that waits, widened by who asked: refused');
+as('regress_atk_judge', "SELECT FROM apikey.approve_key($with_role);");
+is(state_of(as('regress_atk_asker', q{SELECT apikey.update_role('top/acme', 'narrow', '{a:read,b}');})), '42501', 'the role of an approved key, widened by who asked: refused');
+is(state_of(as('regress_atk_asker', q{SELECT apikey.update_role('top/acme', 'narrow', '{}');})), 'ok', '... narrowed: not refused');
+is(state_of(as('regress_atk_asker', q{SELECT apikey.update_role('top/acme', 'free', '{a:*}');})), 'ok', 'a role that no such key has: not refused');
+is(state_of(as('regress_atk_judge', q{SELECT apikey.update_role('top/acme', 'narrow', '{a:read,b}');})), 'ok', 'the role of an approved key, widened by another: not refused');
 is(super("SELECT scopes, name FROM apikey.api_key WHERE key_id IN ($mine, $strict) ORDER BY key_id"), "{a}|\n{a}|", 'the keys are as approved');
 
 # --- roles that are renamed, dropped, made again -------------------------------------
@@ -230,6 +244,18 @@ as('regress_atk_judge', "CREATE FUNCTION public.give_step() RETURNS boolean SECU
 later();
 $good = code_of($secret);
 removed('regress_atk_operator', "BEGIN; SET x.code = '$good'; SELECT public.give_step(); SELECT apikey.remove_totp(); COMMIT;", 'given for another role in its definer function');
+
+# what takes approvals off production keys takes a second factor, wherever it is written
+super(q{SELECT apikey.create_environment('top/acme', 'prod', is_production => true, requires_approval => true), apikey.create_environment('top/acme', 'prod2', is_production => true)});
+my ($live) = as('regress_atk_asker', q{SELECT key_id FROM apikey.request_key('top/acme', 'prod2', policy => 'strict');}) =~ /^(\d+)$/m;
+foreach my $sql (q{apikey.update_environment('top/acme', 'prod', requires_approval => false)}, q{apikey.update_environment('top/acme', 'prod', is_production => false)},
+	q{apikey.set_policy('top/acme', 'strict', requires_approval => false)}, q{apikey.set_policy('top/acme', 'strict', clear => '{requires_approval}')},
+	q{apikey.rollback_policy('strict', 1, 'top/acme')}, q{apikey.revoke_keys('top/acme', 'prod2')})
+{
+	my $out = as('regress_atk_judge', "SELECT $sql;");
+	is(state_of($out), 'AK005', "a second factor: $sql: refused without") or diag($out);
+	like(as('regress_atk_judge', 'BEGIN; ' . stepped() . " SELECT $sql; ROLLBACK;"), qr/^t\n\d+$/m, "a second factor: $sql: with one it works");
+}
 
 # forged: as the identity of context.sql
 my $oid = super(q{SELECT 'regress_atk_judge'::regrole::oid});

@@ -193,6 +193,35 @@ SELECT apikey.set_tenant('<own_child>'); SELECT code FROM apikey.verify('<keytex
 --- identity: narrowed, then the path of a foreign tenant | same
 SELECT apikey.set_tenant('<own_child>'); SELECT apikey.tenant_path(<tid>), apikey.log_usage(<key>), apikey.unblock_ip(<block>);
 
+--- owners: keys of a foreign tenant counted | same
+SELECT apikey.revoke_keys('<tenant>', everything => true, dry_run => true);
+--- owners: keys of a foreign tenant, no condition | same
+SELECT apikey.revoke_keys('<tenant>');
+--- owners: keys of a foreign tenant, wrong arguments | same
+SELECT apikey.revoke_keys('<tenant>', owner => '', created_before => 'infinity', everything => NULL);
+--- owners: keys below a foreign key | same
+SELECT apikey.revoke_keys('<own_tenant>', parent_key_id => <key>, dry_run => true);
+--- owners: keys of a foreign environment | same
+SELECT apikey.revoke_keys('<own_tenant>', environment => '<env>', dry_run => true);
+--- owners: keys of a foreign policy | same | all | foreign,sister
+SELECT apikey.revoke_keys('<own_tenant>', policy => '<policy>', dry_run => true);
+--- owners: keys of an owner that others have | same
+SELECT apikey.revoke_keys('<own_tenant>', owner => 'C' || 'ANARYB owner', dry_run => true), apikey.revoke_keys('<own_tenant>', tag => 'C' || 'ANARYB tag');
+--- owners: a foreign one handed over | same
+SELECT apikey.transfer_owner('<tenant>', 'C' || 'ANARYB owner', 'x');
+--- owners: one that others have, handed over | same
+SELECT apikey.transfer_owner('<own_tenant>', 'C' || 'ANARYB owner', 'x');
+--- owners: to one that others have | same
+SELECT apikey.transfer_owner('<own_tenant>', 'x', 'C' || 'ANARYB owner');
+--- owners: a foreign one deleted | same
+SELECT apikey.delete_owner('<tenant>', 'C' || 'ANARYB owner');
+--- owners: one that others have, deleted | same
+SELECT apikey.delete_owner('<own_tenant>', 'C' || 'ANARYB owner', transfer_to => 'x');
+--- owners: a foreign key leaves its parent | same
+SELECT apikey.orphan_key(<key>), apikey.orphan_key(<gone>);
+--- owners: a foreign key leaves its parent, no reason | same
+SELECT apikey.orphan_key(<key>, '');
+
 --- verify: a foreign key, with everything given | same
 SELECT * FROM apikey.verify('<keytext>', '{a}', '203.0.113.5', 'GET', '/x', '<env>', '<tenant>', 1, 'agent', 'region', 'request', '{"a": 1}', true);
 --- verify: a foreign key, its own tenant | same
