@@ -25,7 +25,7 @@ COMMENT ON COLUMN apikey.environment.name IS 'unique in its tenant';
 COMMENT ON COLUMN apikey.environment.tag IS 'second part of the text of new keys';
 COMMENT ON COLUMN apikey.environment.is_production IS 'whether it serves real traffic';
 COMMENT ON COLUMN apikey.environment.default_policy_id IS 'policy of keys that are made without one';
-COMMENT ON COLUMN apikey.environment.requires_approval IS 'whether new keys wait for approval; not supported yet';
+COMMENT ON COLUMN apikey.environment.requires_approval IS 'whether keys take an approval';
 COMMENT ON COLUMN apikey.environment.created_at IS 'when it was created';
 COMMENT ON TABLE apikey.policy IS
 	'a reusable rule set; the rules are in policy_version';
@@ -64,7 +64,7 @@ COMMENT ON COLUMN apikey.policy_version.priority IS '0 to 100: under load, rate 
 COMMENT ON COLUMN apikey.policy_version.on_leak IS 'what a leak does to a key; only notify is supported yet';
 COMMENT ON COLUMN apikey.policy_version.on_anomaly IS 'what an anomaly does to a key; only notify is supported yet';
 COMMENT ON COLUMN apikey.policy_version.recoverable IS 'whether secrets can be revealed later; not supported yet';
-COMMENT ON COLUMN apikey.policy_version.requires_approval IS 'whether new keys wait for approval; not supported yet';
+COMMENT ON COLUMN apikey.policy_version.requires_approval IS 'whether keys take an approval';
 COMMENT ON TABLE apikey.role IS
 	'a named bundle of scopes of a tenant';
 COMMENT ON COLUMN apikey.role.role_id IS 'surrogate key';

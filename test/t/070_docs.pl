@@ -167,7 +167,7 @@ foreach my $row (table_of($settings, qr/^apikey settings$/, 'setting', 'default'
 	isnt($meaning, '', "setting $name: meaning");
 }
 same_sets([ keys %has_setting ], [ keys %setting ], 'all settings are documented');
-my $guc_source = source("$top/src/guc.c") . source("$top/src/identity.c");
+my $guc_source = source("$top/src/guc.c") . source("$top/src/identity.c") . source("$top/src/step_up.c");
 foreach my $name ($guc_source =~ /"(apikey\.\w+)"/g)
 {
 	ok($has_setting{$name} || (grep { $_->{text} =~ /`\Q$name\E`/ } $settings->sections),
@@ -233,7 +233,7 @@ my %noted;
 foreach my $text ($node->safe_psql('postgres', "SELECT string_agg(prosrc, ' ') FROM pg_proc WHERE pronamespace = 'apikey'::regnamespace"),
 	map { source($_) } glob "$top/src/*.c")
 {
-	$noted{$1} = 1 while $text =~ /'((?:access|tenant|environment|policy|role|key|secret|keyring|ip|usage|leak)\.[a-z_]+)'/g;
+	$noted{$1} = 1 while $text =~ /'((?:access|tenant|environment|policy|role|key|secret|keyring|ip|usage|leak|owner|totp)\.[a-z_]+)'/g;
 }
 my @actions = table_of($reference, qr/^Audit actions and event types$/, 'name', 'audit', 'event', 'written by');
 delete $noted{'key.idle'};	# the name of a sweep
