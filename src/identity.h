@@ -28,7 +28,8 @@
 
 typedef struct ApikeyIdentity
 {
-	int64		narrow;			/* 0, or nothing outside of this tenant is there */
+	int64		narrow;			/* 0, or nothing outside of this tenant is
+								 * there */
 	int64		tenant_id;		/* 0: no identity */
 	ApikeyStr	tenant;			/* its path */
 	int64		key_id;			/* 0: a tenant without a key */

@@ -248,7 +248,7 @@ test_cut(void)
 }
 
 static ApikeyStr
-text(const char *characters)
+text		(const char *characters)
 {
 	return (ApikeyStr) {characters, (int) strlen(characters)};
 }
@@ -270,16 +270,16 @@ test_cut_is_both(void)
 	for (int i = 0; i < lengthof(texts); i++)
 		for (int j = 0; j < lengthof(texts); j++)
 		{
-			ApikeyStr	held = text(texts[i]);
-			ApikeyStr	max = text(texts[j]);
+			ApikeyStr	held = text (texts[i]);
+			ApikeyStr	max = text (texts[j]);
 			ApikeyStr	cut;
 
 			if (!apikey_scope_valid(held) || !apikey_scope_valid(max))
 				continue;
 			cut = apikey_scope_cut(held, max);
 			for (int k = 0; k < lengthof(texts); k++)
-				CHECKF(apikey_scope_covers(cut, text(texts[k])) ==
-					   (apikey_scope_covers(held, text(texts[k])) && apikey_scope_covers(max, text(texts[k]))),
+				CHECKF(apikey_scope_covers(cut, text (texts[k])) ==
+					   (apikey_scope_covers(held, text (texts[k])) && apikey_scope_covers(max, text (texts[k]))),
 					   "'%s' cut by '%s' and '%s'", texts[i], texts[j], texts[k]);
 		}
 }
