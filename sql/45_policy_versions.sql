@@ -387,10 +387,17 @@ BEGIN
 	IF env = was THEN
 		RETURN env.environment_id;
 	END IF;
-	IF env.tag <> was.tag AND EXISTS (SELECT FROM apikey.api_key k WHERE k.environment_id = env.environment_id) THEN
-		RAISE object_not_in_prerequisite_state USING
-			MESSAGE = format('environment "%s" has keys', apikey._shown(env.name)),
-			DETAIL = 'Its tag is part of their texts.';
+	IF env.tag <> was.tag THEN
+		IF current_setting('transaction_isolation') <> 'read committed' THEN
+			RAISE object_not_in_prerequisite_state USING
+				MESSAGE = 'the tag of an environment is changed in READ COMMITTED transactions only',
+				DETAIL = 'Keys that were made since this one began are out of its sight.';
+		END IF;
+		IF EXISTS (SELECT FROM apikey.api_key k WHERE k.environment_id = env.environment_id) THEN
+			RAISE object_not_in_prerequisite_state USING
+				MESSAGE = format('environment "%s" has keys', apikey._shown(env.name)),
+				DETAIL = 'Its tag is part of their texts.';
+		END IF;
 	END IF;
 	IF was.is_production AND NOT env.is_production OR was.requires_approval AND NOT env.requires_approval THEN
 		PERFORM apikey._require_step_up('take the protection off an environment', was.is_production);
