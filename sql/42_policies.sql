@@ -157,6 +157,7 @@ AS $$
 #variable_conflict use_variable
 DECLARE
 	tid bigint;
+	tids bigint[];
 	matches apikey.policy[];
 BEGIN
 	IF tenant IS NOT NULL THEN
@@ -166,10 +167,10 @@ BEGIN
 	IF tenant IS NOT NULL THEN
 		matches := ARRAY(SELECT p FROM apikey.policy p WHERE p.tenant_id = tid AND p.name = policy);
 	ELSE
-		-- from the caller's tenants on: the time tells nothing of others' policies
-		matches := ARRAY(SELECT p FROM unnest(apikey._callers_tenants('metadata')) t
-							 JOIN apikey.policy p ON p.tenant_id = t
-						 WHERE p.name = policy LIMIT 2);
+		-- looked up whether or not somebody has a policy of that name: what is
+		-- read tells nothing of others' policies
+		tids := apikey._callers_tenants('metadata');
+		matches := ARRAY(SELECT p FROM apikey.policy p WHERE p.tenant_id = ANY (tids) AND p.name = policy LIMIT 2);
 	END IF;
 	IF cardinality(matches) = 0 THEN
 		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(policy));

@@ -56,9 +56,10 @@ foreach my $what (sort keys %others)
 	ok($out !~ /EVIL/ && state_of($out) eq 'ok', $what) or diag($out);
 }
 
-# other settings that anybody may choose for himself; move_tenant() wants READ COMMITTED
-my @calls = grep { $_->{label} !~ /^(?:flush_usage|check_setup|move_tenant)/ } read_attacks('calls.sql');
-my @sql   = map { "BEGIN;\n" . fill($_->{sql}, 'own') . 'ROLLBACK;' } @calls;
+# other settings that anybody may choose for himself
+my @calls = grep { $_->{label} !~ /^(?:flush_usage|check_setup)/ } read_attacks('calls.sql');
+my %committed = map { $_ => 1 } qw(move_tenant revoke_keys transfer_owner delete_owner);	# want it
+my @sql = map { 'BEGIN' . ($_->{label} =~ /^(\w+)/ && $committed{$1} ? ' ISOLATION LEVEL READ COMMITTED' : '') . ";\n" . fill($_->{sql}, 'own') . 'ROLLBACK;' } @calls;
 my @plain = try_as($node, 'regress_atk_admin', \@sql);
 foreach my $set ('array_nulls = off', 'transform_null_equals = on', 'DateStyle = "German"', 'IntervalStyle = sql_standard', 'bytea_output = escape',
 	'TimeZone = "Pacific/Chatham"', 'extra_float_digits = -15', 'xmloption = document', 'default_transaction_isolation = serializable',

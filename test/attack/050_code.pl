@@ -246,7 +246,7 @@ sub hold
 }
 hold('regress_atk_none', 'SELECT pg_advisory_lock(1634757497, hashtext(s)) FROM unnest($${grants,partitions,keyring}$$::text[]) s');
 hold('regress_atk_analyst', 'BEGIN; LOCK TABLE apikey.usage IN ACCESS SHARE MODE; SELECT count(*) FROM apikey.usage');
-hold('regress_atk_auditor', 'BEGIN; SELECT count(*) FROM apikey.member, apikey.tenant, apikey.api_key, apikey.policy, apikey.policy_version, apikey.role, apikey.environment, apikey.ip_block, apikey.event, apikey.audit_log');
+hold('regress_atk_auditor', join ' ', 'BEGIN;', map { "SELECT count(*) FROM apikey.$_;" } qw(member tenant api_key policy policy_version role environment ip_block event audit_log key_request));
 hold('regress_atk_operator', "BEGIN; SELECT status FROM apikey.suspend_key($own->{key})");
 $node->safe_psql('postgres', <<"SQL");
 SET lock_timeout = '60s';

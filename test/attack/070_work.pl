@@ -45,7 +45,7 @@ sub work_of
 my @attacks = grep
 {
 	my %typed = map { $_ => 1 } $_->{sql} =~ /<(?!own_)(\w+)>/g;
-	$_->{expect} ne 'lines' && (%typed && !(grep { $typed{$_} } qw(tenant child key gone secret block tid keytext gonetext))
+	$_->{expect} ne 'lines' && (%typed && !(grep { $typed{$_} } qw(tenant child key gone asked secret block tid keytext gonetext))
 		|| $_->{label} =~ /^verify: the own key/)
 } map { read_attacks($_) } qw(calls.sql probes.sql);
 cmp_ok(scalar @attacks, '>', 8, 'there is something to try');

@@ -122,6 +122,34 @@ SELECT apikey._make_data_key();
 SELECT apikey._rewrap(true, 'x', 'x', true);
 --- a body: a leaf of usage | denied
 SELECT apikey._create_usage_leaf('x', now(), now());
+--- a body: approve a key | denied
+SELECT apikey._approve_key(<asked>);
+--- a body: who asked is somebody else | denied
+SELECT apikey._asked_for(<asked>);
+--- a body: a second factor given | denied
+SELECT apikey._mark_stepped_up(current_user::text::regrole::oid);
+--- a body: whether one was given | denied
+SELECT apikey._stepped_up(current_user::text::regrole::oid);
+--- a body: a code | denied
+SELECT apikey._totp_code('x', 1, 6);
+--- a body: a code tried on another role | denied
+SELECT apikey._take_code('regress_atk_rival'::regrole, '000000', 1, 'x', 'regress_atk_rival'::regrole, 1, 1);
+--- a body: the second factor of another role | denied
+SELECT apikey._totp('regress_atk_rival'::regrole);
+--- a body: recorded requests replayed | denied
+SELECT * FROM apikey._preview(1, NULL, now(), now(), 1);
+--- a body: a change of a policy without looking back | denied
+SELECT apikey._check_denials(1, NULL, true);
+--- a body: who belongs to a tenant | denied
+SELECT apikey._is_member('regress_atk_rival'::regrole);
+--- a body: many keys revoked | denied
+SELECT apikey._revoke_keys('<tenant>', NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, true);
+--- a body: a tenant moved | denied
+SELECT apikey._move_tenant('<tenant>', '<own_tenant>');
+--- no second factor for anybody | denied 42501,55P02
+SET apikey.step_up = off;
+--- no second factor for the own role | denied 42501,55P02
+ALTER ROLE CURRENT_USER SET apikey.step_up = off;
 --- a body through a name of one's own | denied
 CREATE FUNCTION pg_temp.f() RETURNS void LANGUAGE sql AS $$ SELECT apikey._lock('grants') $$; SELECT pg_temp.f();
 --- a body through a definer function of one's own | denied

@@ -23,7 +23,7 @@ SELECT role_name FROM apikey.member;
 --- every column of every table | clean
 SELECT * FROM apikey.tenant; SELECT * FROM apikey.environment; SELECT * FROM apikey.policy; SELECT * FROM apikey.policy_version;
 SELECT * FROM apikey.role; SELECT * FROM apikey.api_key; SELECT * FROM apikey.key_role; SELECT * FROM apikey.key_activity;
-SELECT * FROM apikey.quota_state; SELECT * FROM apikey.limit_state; SELECT * FROM apikey.limit_ledger;
+SELECT * FROM apikey.quota_state; SELECT * FROM apikey.limit_state; SELECT * FROM apikey.limit_ledger; SELECT * FROM apikey.key_request;
 SELECT * FROM apikey.ip_block; SELECT * FROM apikey.event; SELECT * FROM apikey.audit_log; SELECT * FROM apikey.member; SELECT * FROM apikey.usage;
 SELECT * FROM apikey.key; SELECT * FROM apikey.stat_usage; SELECT * FROM apikey.stat_worker; SELECT * FROM apikey.stat_cache; SELECT * FROM apikey.stat_guard; SELECT * FROM apikey.stat_limits;
 --- secrets | denied
@@ -34,6 +34,16 @@ SELECT hint FROM apikey.key_secret;
 SELECT count(*) FROM apikey.key_secret;
 --- the data keys | denied
 SELECT * FROM apikey.keyring;
+--- second factors | denied
+SELECT * FROM apikey.member_totp;
+--- whether there are second factors | denied
+SELECT count(*) FROM apikey.member_totp;
+--- who asked for keys | clean
+SELECT r.*, k.name FROM apikey.key_request r LEFT JOIN apikey.api_key k USING (key_id);
+--- who asked for keys, by id | empty | auditor,operator,admin,above
+SELECT * FROM apikey.key_request WHERE key_id = <asked> OR tenant_id = <tid>;
+--- own requests are there | own own reason | auditor,operator,admin,above
+SELECT reason FROM apikey.key_request;
 --- state of the tasks | denied
 TABLE apikey.task_state;
 --- a leaf of usage | clean
