@@ -39,15 +39,21 @@ apikey_bound_allows(const char *name, GucSource source)
 void
 apikey_bound_set(const char *name, const char *value)
 {
+	volatile int applied = 0;
+
 	PG_TRY();
 	{
 		setting = true;
-		(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
+		applied = set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+									GUC_ACTION_LOCAL, true, 0, false);
 	}
 	PG_FINALLY();
 	{
 		setting = false;
 	}
 	PG_END_TRY();
+
+	/* what it was before must not go on as if this had happened */
+	if (applied <= 0)
+		elog(ERROR, "could not set parameter \"%s\"", name);
 }
