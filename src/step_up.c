@@ -31,23 +31,20 @@
  * has gone by, whatever the wall clock says.
  *
  * The mark is a parameter, apikey.stepped_up, with the OID of the role as its
- * value.  SQL cannot set it: the check hook refuses every value but the empty
- * one unless it comes from here, or from the leader of a parallel query.
- * PostgreSQL ends it with the transaction and gives it back its former value
- * when a savepoint is rolled back.
+ * value.  bound.h tells why SQL cannot set it and how long it lasts.
  */
 #include "postgres.h"
 
-#include "access/parallel.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "bound.h"
 #include "step_up.h"
 
+#define PARAMETER	"apikey.stepped_up"
 #define ENTRIES		1024
 #define GUESSES		5
 #define GUESS_TIME	(5 * USECS_PER_MINUTE)
@@ -77,7 +74,6 @@ static LWLock *step_up_lock = NULL;
 
 static char *stepped_up = NULL;
 static Oid	stepped_up_role = InvalidOid;
-static bool may_set = false;
 
 Size
 apikey_step_up_shmem_size(void)
@@ -221,12 +217,7 @@ apikey_step_up_accept(Oid role, TimestampTz now, int64 step, uint64 guess)
 static bool
 check_stepped_up(char **newval, void **extra, GucSource source)
 {
-	if (*newval == NULL || **newval == '\0' || may_set || InitializingParallelWorker)
-		return true;
-	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
-	GUC_check_errmsg("parameter \"%s\" can only be set by %s", "apikey.stepped_up",
-					 "apikey.step_up()");
-	return false;
+	return *newval == NULL || **newval == '\0' || apikey_bound_allows(PARAMETER, source);
 }
 
 static void
@@ -242,17 +233,7 @@ apikey_step_up_mark(Oid role)
 	char		value[16];
 
 	snprintf(value, sizeof(value), "%u", role);
-	may_set = true;
-	PG_TRY();
-	{
-		(void) set_config_option("apikey.stepped_up", value, PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	}
-	PG_FINALLY();
-	{
-		may_set = false;
-	}
-	PG_END_TRY();
+	apikey_bound_set(PARAMETER, value);
 }
 
 bool
@@ -264,9 +245,6 @@ apikey_step_up_marked(Oid role)
 void
 apikey_step_up_define(void)
 {
-	DefineCustomStringVariable("apikey.stepped_up",
-							   "The role that has given its second factor in this transaction.",
-							   NULL, &stepped_up, "", PGC_USERSET,
-							   GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
-							   check_stepped_up, assign_stepped_up, NULL);
+	apikey_bound_define(PARAMETER, "The role that has given its second factor in this transaction.",
+						&stepped_up, check_stepped_up, assign_stepped_up);
 }
