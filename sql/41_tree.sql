@@ -196,6 +196,15 @@ BEGIN
 	END IF;
 	PERFORM apikey._check_tenant(prefix, max_keys, max_keys_per_owner, settings, rate_limits, quotas);
 
+	-- A limit on its keys waits for those that are on their way: nobody counts
+	-- under a new limit as long as there are some that he cannot see.  In the
+	-- order of a move, and before an ancestor is held.
+	IF given ?| '{max_keys,max_keys_per_owner}' THEN
+		IF given ?| '{rate_limits,quotas}' THEN
+			PERFORM apikey._lock('tenants');
+		END IF;
+		PERFORM FROM apikey.tenant o WHERE o.tenant_id = tid FOR UPDATE;
+	END IF;
 	IF given ?| '{rate_limits,quotas}' THEN
 		PERFORM apikey._lock_tree(tid);
 	END IF;
