@@ -60,18 +60,29 @@ AS $$
 DECLARE
 	mode text := apikey._setting('step_up', 'enrolled');
 	enrolled boolean;
+	login oid;
 BEGIN
 	PERFORM apikey._require(production, 'production');
 	IF NOT production OR mode = 'off' OR apikey._stepped_up(apikey._caller()) THEN
 		RETURN;
 	END IF;
 	enrolled := (apikey._totp(apikey._caller())).confirmed_at IS NOT NULL;
-	IF enrolled OR mode = 'required' THEN
+	IF NOT enrolled THEN
+		-- whoever has a factor and acts as a role without one gives his own
+		SELECT u.oid INTO login FROM pg_roles u
+			WHERE u.rolname = session_user AND NOT u.rolsuper AND (apikey._totp(u.oid)).confirmed_at IS NOT NULL;
+		IF apikey._stepped_up(login) THEN
+			RETURN;
+		END IF;
+	END IF;
+	IF enrolled OR login IS NOT NULL OR mode = 'required' THEN
 		RAISE SQLSTATE 'AK005' USING
 			MESSAGE = format('a second factor is needed to %s', action),
 			DETAIL = CASE WHEN enrolled THEN 'The role has enrolled one.'
+						  WHEN login IS NOT NULL THEN 'The role that has logged in has enrolled one.'
 						  ELSE 'apikey.step_up is "required", and the role has not enrolled one.' END,
 			HINT = CASE WHEN enrolled THEN 'Call step_up() in the same transaction first.'
+						WHEN login IS NOT NULL THEN 'Call step_up() as that role, in the same transaction first.'
 						ELSE 'Enroll with enroll_totp() and confirm_totp(), then call step_up() in the same transaction.' END;
 	END IF;
 END

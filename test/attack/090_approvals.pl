@@ -257,6 +257,14 @@ foreach my $sql (q{apikey.update_environment('top/acme', 'prod', requires_approv
 	like(as('regress_atk_judge', 'BEGIN; ' . stepped() . " SELECT $sql; ROLLBACK;"), qr/^t\n\d+$/m, "a second factor: $sql: with one it works");
 }
 
+# a role without a factor is no way around one's own
+my $as_group = q{SET ROLE regress_atk_group; SELECT apikey.revoke_keys('top/acme', 'prod2');};
+is(state_of(as('regress_atk_judge', $as_group)), 'AK005', 'a second factor: as another role that has none: refused without');
+like(as('regress_atk_judge', 'BEGIN; ' . stepped() . " $as_group ROLLBACK;"), qr/^t\n\d+$/m, 'a second factor: as another role that has none: with one\'s own it works');
+as('regress_atk_friend', q{SET ROLE regress_atk_group; CREATE FUNCTION public.revoke_all() RETURNS bigint SECURITY DEFINER LANGUAGE sql AS $$ SELECT apikey.revoke_keys('top/acme', 'prod2') $$;});
+is(state_of(as('regress_atk_judge', 'SELECT public.revoke_all();')), 'AK005', 'a second factor: in a definer function of a role that has none: refused without');
+like(as('regress_atk_friend', "BEGIN; $as_group ROLLBACK;"), qr/^\d+$/m, 'a second factor: who has none gives none');
+
 # forged: as the identity of context.sql
 my $oid = super(q{SELECT 'regress_atk_judge'::regrole::oid});
 foreach my $value ($oid, "role=$oid", "oid=$oid", 'on', 't', '1', "regress_atk_judge", '0', ' ')
