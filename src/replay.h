@@ -42,8 +42,8 @@ typedef struct ApikeyReplayLimit
 typedef struct ApikeyReplayBucket
 {
 	int64_t		tat;			/* RATE */
-	int64_t		increment;		/* RATE: what tat was computed with, 0: nothing
-								 * yet */
+	int64_t		increment;		/* RATE: what tat was computed with, 0:
+								 * nothing yet */
 	int64_t		used;			/* QUOTA: units of the window */
 	int64_t		window;
 	int64_t		window_end;		/* equal to window: none yet */

@@ -229,7 +229,13 @@ test_quotas(void)
 static ApikeyExample
 example(int64_t at, ApikeyCode today, ApikeyCode proposed)
 {
-	return (ApikeyExample) {.at = at, .row = (uint64_t) at, .leaf = 1, .code = {(uint8_t) today, (uint8_t) proposed}};
+	return (ApikeyExample)
+	{
+		.at = at, .row = (uint64_t) at, .leaf = 1,.code =
+		{
+			(uint8_t) today, (uint8_t) proposed
+		}
+	};
 }
 
 static void
