@@ -48,6 +48,7 @@ SQL_PARTS = \
 	65_tasks \
 	70_views \
 	90_comments \
+	91_function_comments \
 	95_grants
 
 DATA_built  = sql/apikey--$(EXTVERSION).sql
