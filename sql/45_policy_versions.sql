@@ -249,7 +249,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	anywhere CONSTANT cidr[] := '{0.0.0.0/0,::/0}';
-	anything CONSTANT text[] := '{/**}';
+	anything CONSTANT text[] := ARRAY['/' || '**'];
 BEGIN
 	IF cardinality(rules.allowed_cidrs) + cardinality(rules.denied_cidrs) > 0 THEN
 		RETURN QUERY
