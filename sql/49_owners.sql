@@ -100,17 +100,28 @@ BEGIN
 END
 $$;
 
--- Revokes keys of a tenant that is held.  Ascending, which the settings see
--- to: index look-ups or a merge in the order of the ids.
-CREATE FUNCTION apikey._revoke_ids(ids bigint[], now timestamptz, reason text) RETURNS bigint
+-- Revokes keys of a tenant that is held.
+--
+-- Ascending where a key has a parent, because revoke_key() locks more than one
+-- key there: a look-up for each id, in order.  Else in the order that is fastest.
+--
+-- The columns that are set to what they are have indexes.  For an index without
+-- a column that is set PostgreSQL takes the new entry for another version of a
+-- row it has, and looks in each full page for versions that are dead.  In one
+-- transaction none is, and the search is a fifth of the time of a million keys.
+CREATE FUNCTION apikey._revoke_ids(tid bigint, ids bigint[], now timestamptz, reason text) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-	SET enable_hashjoin = off SET enable_seqscan = off
+	SET enable_hashjoin = on SET enable_mergejoin = off SET enable_seqscan = on SET work_mem = '64MB'
 AS $$
 DECLARE
 	done bigint;
 BEGIN
+	IF EXISTS (SELECT FROM apikey.api_key k WHERE k.tenant_id = tid AND k.parent_key_id IS NOT NULL) THEN
+		PERFORM set_config('enable_hashjoin', 'off', true), set_config('enable_seqscan', 'off', true);
+	END IF;
 	UPDATE apikey.api_key t
-		SET status = 'revoked', revoked_at = now, revoke_at = NULL, revoke_reason = reason
+		SET status = 'revoked', revoked_at = now, revoke_at = NULL, revoke_reason = reason,
+			tenant_id = t.tenant_id, owner = t.owner, policy_id = t.policy_id, environment_id = t.environment_id
 		FROM unnest(ids) i
 		WHERE t.key_id = i AND t.status <> 'revoked';
 	GET DIAGNOSTICS done = ROW_COUNT;
@@ -210,7 +221,7 @@ BEGIN
 	ids := apikey._matching_keys(tid, env_id, owner, pid, tag, parent_key_id, created_before, true);
 	PERFORM apikey._require_step_up('revoke production keys', apikey._any_production(ids, tid));
 	now := apikey._now();
-	done := apikey._revoke_ids(ids, now, reason);
+	done := apikey._revoke_ids(tid, ids, now, reason);
 	IF done > 0 THEN
 		note := filter || jsonb_strip_nulls(jsonb_build_object('keys', done, 'revoked_at', now, 'reason', reason,
 			'everything', nullif(everything, false)));
@@ -340,7 +351,7 @@ BEGIN
 	ELSE
 		PERFORM apikey._require_step_up('revoke production keys', apikey._any_production(ids, tid));
 		now := apikey._now();
-		done := apikey._revoke_ids(ids, now, reason);
+		done := apikey._revoke_ids(tid, ids, now, reason);
 	END IF;
 	note := jsonb_strip_nulls(jsonb_build_object('transfer_to', transfer_to, 'keys', done, 'revoked_at', now, 'reason', reason));
 	PERFORM apikey._audit(tid, 'owner.delete', 'owner:' || owner, NULL, note);
