@@ -141,14 +141,15 @@ was_judged(ApikeyStr code)
 static void
 split_scopes(Replay *replay, ApikeyStr text)
 {
-	const char *end = text.ptr + text.len;
 	const char *start = text.ptr;
+	const char *end;
 	int			count = 0;
 
 	replay->request.scopes.items = replay->scopes;
 	replay->request.scopes.count = 0;
 	if (text.ptr == NULL)
 		return;
+	end = text.ptr + text.len;
 	while (count < APIKEY_REQUIRED_SCOPES_MAX)
 	{
 		const char *blank = memchr(start, ' ', end - start);
