@@ -183,6 +183,7 @@ SELECT apikey.set_policy('t56', 't56p', clear => '{denied_cidrs}') > 0 AS allows
 SELECT pg_temp.try(format($$SELECT apikey.rollback_policy('t56p', %s)$$, :forced));
 -- it does not count to the end
 SELECT apikey.set_policy('t56', 't56p', clear => '{rate_limits}') > 0 AS allows_more;
+SELECT tenant FROM apikey.update_tenant('t56', clear => '{quotas}');
 INSERT INTO apikey.usage (at, tenant_id, key_id, code, ip)
 SELECT apikey._now() - i * interval '10 s', k.tenant_id, k.key_id, 'VALID', '192.0.2.1' FROM generate_series(1, 1500) i, apikey.api_key k WHERE k.key_id = (SELECT key_id FROM k WHERE n = 'force');
 SELECT pg_temp.try($$SELECT apikey.set_policy('t56', 't56p', denied_cidrs => '{192.0.2.0/24}')$$);
