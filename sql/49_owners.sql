@@ -22,6 +22,11 @@
 -- old rows.  With an old snapshot of their own they would not see the keys they
 -- waited for, so they run in READ COMMITTED only.
 --
+-- FOR KEY SHARE does not queue behind a waiting FOR UPDATE, so they get their
+-- turn at a moment when nobody is making a key in the tenant: with creators that
+-- never pause this may take some seconds.  A fair queue would need an advisory
+-- lock, which anybody could take to stop a tenant.
+--
 -- Then policies FOR SHARE and keys, both ascending as everywhere: no two of
 -- these functions, and nothing else, can wait for each other in one tenant.
 -- Keys that are revoked one by one, without the tenant, are locked from the
