@@ -370,6 +370,33 @@ BEGIN
 END
 $$;
 
+-- Warns of versions that are scheduled for after a change and were made from
+-- rules without it: they will take it back.
+CREATE FUNCTION apikey._warn_of_scheduled(head apikey.policy, change jsonb, effective_at timestamptz) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	versions text;
+BEGIN
+	SELECT string_agg(format('From %s on, version %s has other values for %s.', v.effective_at, v.version, d.rules), ' '
+					  ORDER BY v.effective_at, v.version) INTO versions
+	FROM (-- of those at one instant the last
+		  SELECT DISTINCT ON (s.effective_at) s.version, s.effective_at, apikey._rules_json(s) AS rules
+		  FROM apikey.policy_version s
+		  WHERE s.policy_id = head.policy_id AND s.effective_at > _warn_of_scheduled.effective_at
+		  ORDER BY s.effective_at, s.version DESC) v,
+		LATERAL (SELECT string_agg(e.key, ', ' ORDER BY array_position(apikey._rule_names(), e.key))
+				 FROM jsonb_each(apikey._changes(change, v.rules)) e) d (rules)
+	WHERE d.rules IS NOT NULL;
+	IF versions IS NOT NULL THEN
+		RAISE WARNING USING
+			MESSAGE = format('versions of policy "%s" that are scheduled do not contain this change', apikey._shown(head.name)),
+			DETAIL = versions,
+			HINT = 'cancel_policy_version() takes away a version that is not in force yet; set_policy() with its effective_at makes the change there, too.';
+	END IF;
+END
+$$;
+
 -- Makes rules, which are those of base with a change, the next version of a
 -- policy.  Returns its number, or that of base when nothing changes.
 --
@@ -420,6 +447,7 @@ BEGIN
 		jsonb_strip_nulls(details || jsonb_build_object('version', rules.version, 'effective_at', rules.effective_at,
 			'note', note, 'force', nullif(force, false)))
 			|| jsonb_build_object('rules', apikey._changes(becomes, was)));
+	PERFORM apikey._warn_of_scheduled(head, apikey._changes(becomes, was), rules.effective_at);
 	PERFORM apikey._event(head.tenant_id, action, NULL, details || jsonb_build_object(
 		'policy_id', head.policy_id, 'name', head.name, 'version', rules.version, 'effective_at', rules.effective_at));
 	RETURN rules.version;
@@ -427,7 +455,7 @@ END
 $$;
 
 -- A new version: the rules in force when it takes effect, with changes.  A
--- version that is scheduled for later stays scheduled.
+-- version that is scheduled for later stays scheduled, as it is.
 CREATE FUNCTION apikey.set_policy(
 	tenant text,
 	policy text,

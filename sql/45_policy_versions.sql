@@ -16,7 +16,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE undefined_object USING
 			MESSAGE = format('version %s of policy "%s" does not exist', version, apikey._shown(head.name)),
-			DETAIL = format('The latest one is %s.', head.latest_version);
+			DETAIL = format('The latest one is %s.', (SELECT max(v.version) FROM apikey.policy_version v WHERE v.policy_id = head.policy_id));
 	END IF;
 	RETURN rules;
 END
@@ -107,6 +107,61 @@ BEGIN
 	RETURN apikey._change_policy('policy.rollback', head, base,
 		apikey._proposed_rules(base, apikey._rules_json(goal), NULL), note, effective_at, force,
 		jsonb_build_object('to', version));
+END
+$$;
+
+-- Takes a version away before it takes effect: the rules before it go on.  Its
+-- number is not given out again.
+CREATE FUNCTION apikey.cancel_policy_version(
+	policy text,
+	version integer,
+	tenant text DEFAULT NULL,
+	note text DEFAULT NULL
+) RETURNS integer
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._cancel_policy_version(
+	policy text,
+	version integer,
+	tenant text,
+	note text
+) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	head apikey.policy := apikey._find_policy(policy, tenant, 'admin');
+	was apikey.policy_version;
+	before apikey.policy_version;
+	now timestamptz;
+BEGIN
+	PERFORM apikey._check_text(note, 'note', 1000);
+	-- Locks as a change does, and writes: a change that waits, or that has an
+	-- older snapshot, must not go on from the version that is taken away.
+	UPDATE apikey.policy p SET latest_version = p.latest_version WHERE p.policy_id = head.policy_id;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('policy "%s" does not exist', apikey._shown(head.name));
+	END IF;
+	was := apikey._policy_version(head, version, 'version');
+	now := apikey._now();
+	-- and when the clock was set back, the first one is in force before its time
+	IF was.effective_at <= now OR (apikey._rules_in_force(head.policy_id, now)).version = was.version THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('version %s of policy "%s" has taken effect', was.version, apikey._shown(head.name)),
+			DETAIL = format('It took effect at %s; history does not change.', was.effective_at),
+			HINT = 'rollback_policy() makes a new version with the rules of an earlier one.';
+	END IF;
+
+	DELETE FROM apikey.policy_version v WHERE v.policy_id = head.policy_id AND v.version = was.version;
+	before := apikey._rules_in_force(head.policy_id, was.effective_at);
+	IF was.requires_approval AND NOT before.requires_approval THEN
+		PERFORM apikey._require_step_up('take the approvals off a policy', apikey._in_production(head.policy_id));
+	END IF;
+	PERFORM apikey._audit(head.tenant_id, 'policy.cancel', 'policy:' || head.policy_id,
+		jsonb_strip_nulls(jsonb_build_object('version', was.version, 'effective_at', was.effective_at,
+			'author', was.author, 'note', was.note)) || jsonb_build_object('rules', apikey._rules_json(was)),
+		jsonb_strip_nulls(jsonb_build_object('note', note)));
+	PERFORM apikey._event(head.tenant_id, 'policy.cancel', NULL, jsonb_build_object(
+		'policy_id', head.policy_id, 'name', head.name, 'version', was.version, 'effective_at', was.effective_at));
+	RETURN was.version;
 END
 $$;
 

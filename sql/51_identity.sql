@@ -39,6 +39,13 @@ CREATE FUNCTION apikey.current_tenant() RETURNS pg_catalog.text
 COMMENT ON FUNCTION apikey.current_tenant() IS
 	'the path of the tenant that the transaction acts for, NULL without one';
 
+-- For stored rows: a path changes with a move, and may come to be another
+-- tenant's; an id is given out once.
+CREATE FUNCTION apikey.current_tenant_id() RETURNS pg_catalog.int8
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_current_tenant_id';
+COMMENT ON FUNCTION apikey.current_tenant_id() IS
+	'the id of the tenant that the transaction acts for, NULL without one; it stays the same for the life of the tenant';
+
 CREATE FUNCTION apikey.current_scopes() RETURNS pg_catalog.text[]
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_current_scopes';
 COMMENT ON FUNCTION apikey.current_scopes() IS

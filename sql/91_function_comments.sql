@@ -36,6 +36,8 @@ COMMENT ON FUNCTION apikey.policy_diff IS
 	'the rules in which two versions of a policy differ';
 COMMENT ON FUNCTION apikey.rollback_policy IS
 	'makes a new version of a policy with the rules of an earlier one';
+COMMENT ON FUNCTION apikey.cancel_policy_version IS
+	'takes away a version of a policy that is not in force yet and returns its number';
 COMMENT ON FUNCTION apikey.policy_check IS
 	'the keys that violate a version of their policy';
 COMMENT ON FUNCTION apikey.policy_preview IS
@@ -202,6 +204,8 @@ COMMENT ON FUNCTION apikey._effective_from IS
 	'when a version takes effect that is asked for at an instant';
 COMMENT ON FUNCTION apikey._in_production IS
 	'whether keys that are used in production obey a policy';
+COMMENT ON FUNCTION apikey._warn_of_scheduled IS
+	'warns of versions to come that will take a change back';
 COMMENT ON FUNCTION apikey._change_policy IS
 	'makes rules the next version of a policy';
 COMMENT ON FUNCTION apikey._policy_version IS

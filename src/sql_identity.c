@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(apikey_set_tenant);
 PG_FUNCTION_INFO_V1(apikey_authenticate);
 PG_FUNCTION_INFO_V1(apikey_current_key_id);
 PG_FUNCTION_INFO_V1(apikey_current_tenant);
+PG_FUNCTION_INFO_V1(apikey_current_tenant_id);
 PG_FUNCTION_INFO_V1(apikey_current_scopes);
 PG_FUNCTION_INFO_V1(apikey_has_scope);
 
@@ -155,6 +156,15 @@ apikey_current_tenant(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(apikey_identity->tenant.ptr,
 											  apikey_identity->tenant.len));
+}
+
+/* apikey_current_tenant_id() is the same tenant by what never changes. */
+Datum
+apikey_current_tenant_id(PG_FUNCTION_ARGS)
+{
+	if (apikey_identity == NULL || apikey_identity->tenant_id == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(apikey_identity->tenant_id);
 }
 
 Datum

@@ -238,7 +238,7 @@ BEGIN
 END $$;
 SQL
 my %open = map { $_ => 1 } qw(my_tenants sees_all valid_scopes valid_endpoints valid_hours valid_limits
-  current_key_id current_tenant current_scopes has_scope flush_usage stat_cache stat_guard stat_limits stat_usage stat_worker);
+  current_key_id current_tenant current_tenant_id current_scopes has_scope flush_usage stat_cache stat_guard stat_limits stat_usage stat_worker);
 foreach my $who (grep { $_ ne 'admin of all' } @who)
 {
 	my @now = cells_of($role{$who});

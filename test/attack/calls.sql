@@ -26,6 +26,8 @@ SELECT apikey.set_tenant('<tenant>') IS NOT NULL;
 SELECT apikey.current_key_id();
 --- current_tenant | call
 SELECT apikey.current_tenant();
+--- current_tenant_id | call
+SELECT apikey.current_tenant_id();
 --- current_scopes | call
 SELECT apikey.current_scopes();
 --- has_scope | call
@@ -148,6 +150,8 @@ SELECT count(*) FROM apikey.policy_preview('<policy>', allowed_cidrs => '{10.0.0
 SELECT count(*) FROM apikey.policy_preview('<policy>', requires_approval => true, since => '2020-01-01', until => '2020-01-02', tenant => '<tenant>');
 --- rollback_policy | call
 SELECT apikey.rollback_policy('<policy>', 1, '<tenant>', note => 'note', force => true) > 0;
+--- cancel_policy_version, of one in force | call 55000
+SELECT apikey.cancel_policy_version('<policy>', 1, '<tenant>', 'note') > 0;
 --- create_role | call
 SELECT apikey.create_role('<tenant>', 'new', '{a}', 'description') > 0;
 --- update_role | call

@@ -130,6 +130,10 @@ SELECT apikey.rollback_policy('<policy>', 1, force => true);
 SELECT apikey.rollback_policy('<policy>', 99, '<tenant>');
 --- policies: back to a version, in the past | same
 SELECT apikey.rollback_policy('<policy>', 1, '<tenant>', effective_at => '2000-01-01');
+--- policies: a version taken away | same
+SELECT apikey.cancel_policy_version('<policy>', 2, '<tenant>');
+--- policies: a version taken away, without a tenant | same | all | foreign,sister
+SELECT apikey.cancel_policy_version('<policy>', 2, note => 'x');
 --- policies: a change that would deny traffic | same
 SELECT apikey.set_policy('<tenant>', '<policy>', denied_cidrs => '{0.0.0.0/0}');
 --- environments: a foreign one changed | same

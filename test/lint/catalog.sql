@@ -53,6 +53,7 @@ WITH RECURSIVE ext AS (
 	('public_not_call', 'apikey_set_tenant', 'asks the memberships of whoever calls'),
 	('public_not_call', 'apikey_current_key_id', 'tells of this transaction only'),
 	('public_not_call', 'apikey_current_tenant', 'as current_key_id'),
+	('public_not_call', 'apikey_current_tenant_id', 'as current_key_id'),
 	('public_not_call', 'apikey_current_scopes', 'as current_key_id'),
 	('public_not_call', 'apikey_has_scope', 'as current_key_id'),
 	('public_not_call', 'apikey_my_tenants', 'answers what the caller may, of nobody else'),

@@ -580,6 +580,83 @@ SELECT apikey.my_tenants('any') = ARRAY[:gone_id::bigint] AS only_itself, apikey
 SELECT code FROM apikey.verify(:'akey');
 ROLLBACK;
 
+-- A path may come to be another tenant's, an id does not.
+SELECT apikey.create_tenant('corp', 't50a') > 0 AND apikey.create_tenant('globex', 't50b') > 0 AS tenants;
+SELECT apikey.create_tenant('one', 't50a/corp') AS one_id \gset
+SELECT apikey.create_tenant('below', 't50a/corp/one') AS below_id \gset
+SELECT bool_and(apikey.create_environment(t, 'p') > 0) AS environments FROM unnest('{t50a/corp/one,t50a/corp/one/below}'::text[]) t;
+SELECT key AS onekey FROM apikey.create_key('t50a/corp/one', 'p') \gset
+SELECT key AS belowkey FROM apikey.create_key('t50a/corp/one/below', 'p') \gset
+CREATE TABLE public.t50_row (tenant_id bigint DEFAULT apikey.current_tenant_id(), tenant text DEFAULT apikey.current_tenant(), item text NOT NULL);
+CREATE INDEX ON public.t50_row (tenant_id);
+GRANT SELECT, INSERT ON public.t50_row TO regress_t50_api;
+ALTER TABLE public.t50_row ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON public.t50_row USING (tenant_id = (SELECT apikey.current_tenant_id()));
+SET ROLE regress_t50_api;
+SELECT apikey.current_tenant_id() IS NULL AS nobody;
+BEGIN;
+SELECT code FROM apikey.authenticate(:'onekey');
+INSERT INTO t50_row (item) VALUES ('of the first') RETURNING tenant_id = :one_id AS id, tenant, item;
+SELECT code FROM apikey.authenticate(:'belowkey');
+INSERT INTO t50_row (item) VALUES ('of one below') RETURNING tenant_id = :below_id AS id, tenant, item;
+SAVEPOINT s;
+INSERT INTO t50_row (tenant_id, item) VALUES (:one_id, 'of another');
+ROLLBACK TO s;
+SELECT code FROM apikey.authenticate('nonsense');
+SELECT apikey.current_tenant_id() IS NULL AS nobody;
+INSERT INTO t50_row (item) VALUES ('of nobody');
+ROLLBACK TO s;
+SELECT apikey.set_tenant('t50a/corp/one');
+SELECT apikey.current_tenant_id() = :one_id AS set, item FROM t50_row;
+RESET apikey.context;
+SELECT apikey.current_tenant_id() IS NULL AS nobody;
+COMMIT;
+RESET ROLE;
+SELECT tenant FROM apikey.move_tenant('t50a/corp/one', 't50b/globex');
+SELECT apikey.create_tenant('one', 't50a/corp') AS newcomer_id \gset
+SELECT apikey.create_environment('t50a/corp/one', 'p') > 0 AS environment;
+SELECT key AS newcomerkey FROM apikey.create_key('t50a/corp/one', 'p') \gset
+SET ROLE regress_t50_api;
+BEGIN;
+SELECT code, tenant FROM apikey.authenticate(:'onekey');
+SELECT apikey.current_tenant_id() = :one_id AS same, item FROM t50_row;
+SELECT code, tenant FROM apikey.authenticate(:'belowkey');
+SELECT apikey.current_tenant_id() = :below_id AS same, item FROM t50_row;
+SELECT code, tenant FROM apikey.authenticate(:'newcomerkey');
+SELECT apikey.current_tenant_id() = :newcomer_id AS own, count(*) FROM t50_row;
+SELECT apikey.set_tenant('t50a/corp/one');
+SELECT apikey.current_tenant_id() = :newcomer_id AS own, count(*) FROM t50_row;
+SELECT apikey.set_tenant('t50b/globex/one');
+SELECT apikey.current_tenant_id() = :one_id AS same, item FROM t50_row;
+COMMIT;
+-- the path does: what the reference warns of
+RESET ROLE;
+ALTER POLICY own ON public.t50_row USING (tenant = (SELECT apikey.current_tenant()));
+SET ROLE regress_t50_api;
+BEGIN;
+SELECT code FROM apikey.authenticate(:'onekey');
+SELECT count(*) FROM t50_row;
+SELECT code FROM apikey.authenticate(:'newcomerkey');
+SELECT item FROM t50_row;
+COMMIT;
+-- one call for each statement, and the index; a parallel worker tells what the leader would
+RESET ROLE;
+ALTER POLICY own ON public.t50_row USING (tenant_id = (SELECT apikey.current_tenant_id()));
+SET ROLE regress_t50_api;
+SET enable_bitmapscan = off;
+SET enable_seqscan = off;
+SELECT t50_explain('SELECT count(*) FROM t50_row');
+RESET enable_seqscan;
+SET force_parallel_mode = on;
+BEGIN;
+SELECT code FROM apikey.authenticate(:'onekey');
+SELECT t50_explain('SELECT apikey.current_tenant_id()');
+SELECT apikey.current_tenant_id() = :one_id AS same;
+COMMIT;
+SELECT apikey.current_tenant_id() IS NULL AS nobody;
+RESET ROLE;
+DROP TABLE public.t50_row;
+
 DISCARD ALL;
 DROP PROCEDURE public.t50_commits;
 DROP FUNCTION public.t50_who(), public.t50_plan(), public.t50_pre_request(text), public.t50_try(text), public.t50_explain(text);

@@ -69,6 +69,83 @@ SELECT version, effective_at, in_force, note, changes FROM apikey.policy_history
 SELECT action, before, after FROM apikey.audit_log WHERE apikey.tenant_path(tenant_id) = 't54' AND action = 'policy.rollback' ORDER BY seq;
 SELECT type, payload - 'policy_id' AS payload FROM apikey.event WHERE apikey.tenant_path(tenant_id) = 't54' AND type = 'policy.rollback' ORDER BY event_id;
 
+-- --- a version that is scheduled ------------------------------------------------
+
+SELECT pg_temp.clock('2041-04-01 12:00:00+00') \gset
+SELECT apikey.create_policy('t54', 't54sched') > 0 AS created;
+SELECT key_id, key FROM apikey.create_key('t54', 'prod', name => 'sched', policy => 't54sched') \gset s_
+SELECT set_config('t54.key', :'s_key', false) IS NOT NULL AS key;
+-- what the key is answered as time goes by
+CREATE FUNCTION pg_temp.sched(OUT "04-01" text, OUT "04-11" text, OUT "04-21" text, OUT "05-01" text) LANGUAGE plpgsql AS $$
+DECLARE
+	clock text := current_setting('apikey.test_now');
+	codes text[] := '{}';
+	t timestamptz;
+BEGIN
+	FOREACH t IN ARRAY '{2041-04-01 12:00+00,2041-04-11 12:00+00,2041-04-21 12:00+00,2041-05-01 12:00+00}'::timestamptz[] LOOP
+		PERFORM pg_temp.clock(t);
+		codes := codes || (SELECT v.code FROM apikey.verify(current_setting('t54.key'), ip => '192.0.2.7', method => 'GET', endpoint => '/x', record => false) v);
+	END LOOP;
+	PERFORM set_config('apikey.test_now', clock, false);
+	"04-01" := codes[1]; "04-11" := codes[2]; "04-21" := codes[3]; "05-01" := codes[4];
+END $$;
+SELECT apikey.set_policy('t54', 't54sched', allowed_endpoints => '{GET /y}', note => 'a mistake', effective_at => '2041-04-10 00:00:00+00') AS two,
+       apikey.set_policy('t54', 't54sched', allowed_endpoints => '{GET /x}', effective_at => '2041-04-20 00:00:00+00') AS three;
+SELECT * FROM pg_temp.sched();
+-- an emergency: the versions to come know nothing of it, and that is told
+SELECT apikey.set_policy('t54', 't54sched', denied_cidrs => '{192.0.2.0/24}', note => 'attacked from there');
+SELECT * FROM pg_temp.sched();
+-- as its hint says, the change is made there, too
+SELECT apikey.set_policy('t54', 't54sched', denied_cidrs => '{192.0.2.0/24}', effective_at => '2041-04-20 00:00:00+00');
+SELECT apikey.set_policy('t54', 't54sched', denied_cidrs => '{192.0.2.0/24}', effective_at => '2041-04-10 00:00:00+00');
+SELECT * FROM pg_temp.sched();
+-- what every version to come contains, or nothing touches, is not told of; nor is a change that is none
+SELECT apikey.set_policy('t54', 't54sched', note => 'looked at');
+SELECT apikey.set_policy('t54', 't54sched', denied_cidrs => '{192.0.2.0/24}');
+-- of a rollback as well
+SELECT apikey.rollback_policy('t54sched', 1, note => 'it is over');
+SELECT * FROM pg_temp.sched();
+
+SELECT version, effective_at, in_force, changes FROM apikey.policy_history('t54sched', 't54');
+-- away with the mistake: what was before goes on, what comes later stays
+SELECT apikey.cancel_policy_version('t54sched', 6, 't54', note => 'wrong endpoint');
+SELECT apikey.cancel_policy_version('t54sched', 2);
+SELECT * FROM pg_temp.sched();
+SELECT apikey.cancel_policy_version('t54sched', 5, tenant => 't54');
+SELECT * FROM pg_temp.sched();
+SELECT version, effective_at, in_force, changes FROM apikey.policy_history('t54sched', 't54');
+SELECT apikey.cancel_policy_version('t54sched', 5);
+SELECT * FROM apikey.policy_diff('t54sched', 1, 5);
+SELECT apikey.rollback_policy('t54sched', 5);
+SELECT apikey.cancel_policy_version('t54sched', 3);
+SELECT * FROM pg_temp.sched();
+-- history does not change
+SELECT apikey.cancel_policy_version('t54sched', 8);
+SELECT apikey.cancel_policy_version('t54sched', 1);
+SELECT apikey.cancel_policy_version('t54sched', 99);
+SELECT apikey.cancel_policy_version('t54sched', NULL);
+SELECT apikey.cancel_policy_version(NULL, 1);
+SELECT apikey.cancel_policy_version('t54sched', 1, note => '');
+SELECT apikey.set_policy('t54', 't54sched', grace => '1 day', effective_at => '2041-04-02 00:00:00+00');
+SELECT pg_temp.clock('2041-04-01 23:59:59.999999+00') \gset
+BEGIN;
+SELECT apikey.cancel_policy_version('t54sched', 9);
+ROLLBACK;
+SELECT pg_temp.clock('2041-04-02 00:00:00+00') \gset
+SELECT apikey.cancel_policy_version('t54sched', 9);
+-- a clock that was set back: the first version is in force before its time
+SELECT pg_temp.clock('2041-01-01 00:00:00+00') \gset
+SELECT apikey.cancel_policy_version('t54sched', 1);
+SELECT pg_temp.clock('2041-04-02 00:00:00+00') \gset
+-- the number of one that was taken away is not given out again
+SELECT apikey.set_policy('t54', 't54sched', grace => '2 days', effective_at => '2041-04-03 00:00:00+00');
+SELECT apikey.cancel_policy_version('t54sched', 10);
+SELECT apikey.cancel_policy_version('t54sched', 10);
+SELECT apikey.set_policy('t54', 't54sched', grace => '3 days');
+SELECT before - 'rules' - 'author' AS before, before -> 'rules' ->> 'grace' AS grace, before -> 'rules' ->> 'allowed_endpoints' AS endpoints, before ->> 'author' = current_user AS author, after
+FROM apikey.audit_log WHERE apikey.tenant_path(tenant_id) = 't54' AND action = 'policy.cancel' ORDER BY seq;
+SELECT payload - 'policy_id' AS payload FROM apikey.event WHERE apikey.tenant_path(tenant_id) = 't54' AND type = 'policy.cancel' ORDER BY event_id;
+
 -- --- 10,000 networks ---------------------------------------------------------
 
 SELECT apikey.create_policy('t54', 't54wide', allowed_cidrs => ARRAY(SELECT ('10.0.0.0'::inet + 256 * i)::cidr FROM generate_series(1, 10000) i)) > 0 AS created;
@@ -110,6 +187,7 @@ SELECT version FROM apikey.policy_history('none', 't54c');
 SELECT * FROM apikey.policy_check('t54theirs', 7);
 SELECT * FROM apikey.policy_diff('t54theirs', 7, 8);
 SELECT apikey.rollback_policy('t54wide', 1);
+SELECT apikey.cancel_policy_version('t54wide', 2);
 SET ROLE regress_t54_verifier;
 SELECT version FROM apikey.policy_history('t54wide');
 SET ROLE regress_t54_child;
@@ -117,6 +195,9 @@ SELECT version FROM apikey.policy_history('t54rules');
 SELECT version FROM apikey.policy_history('t54wide');
 SELECT apikey.rollback_policy('t54wide', 1);
 SELECT apikey.rollback_policy('t54wide', 1, tenant => 't54');
+SELECT apikey.cancel_policy_version('t54wide', 2, 't54');
+SELECT apikey.cancel_policy_version('t54wide', 2);
+SELECT apikey.cancel_policy_version('none', 2);
 SELECT apikey.set_policy('t54', 't54wide', grace => '1 day');
 SELECT apikey.update_environment('t54', 'prod', is_production => false);
 -- enough to see one, not to change it
@@ -125,6 +206,8 @@ SELECT apikey.rollback_policy('t54wide', 1);
 SELECT apikey.rollback_policy('t54wide', 1, tenant => 't54');
 SELECT apikey.rollback_policy('t54wide', 1, tenant => 't54b');
 SELECT apikey.rollback_policy('t54rules', 1, tenant => 't54b');
+SELECT apikey.cancel_policy_version('t54wide', 2);
+SELECT apikey.cancel_policy_version('t54rules', 1, tenant => 't54b');
 RESET ROLE;
 
 -- --- keys that a version does not fit ----------------------------------------
@@ -201,6 +284,10 @@ SELECT apikey.rollback_policy('t54live', 1, force => true);
 SELECT apikey.set_policy('t54', 't54live', grace => '1 day', force => true);
 SELECT apikey.set_policy('t54', 't54live', grace => '1 day');
 SELECT apikey.rollback_policy('t54live', 1);
+-- so does what keeps approvals from being asked for
+SELECT apikey.set_policy('t54', 't54live', requires_approval => true, effective_at => now() + interval '1 day') AS strict, apikey.set_policy('t54', 't54live', grace => '1 day', effective_at => now() + interval '2 days') AS other \gset
+SELECT apikey.cancel_policy_version('t54live', :strict);
+SELECT apikey.cancel_policy_version('t54live', :other) = :other AS cancelled;
 RESET ROLE;
 SELECT action, after -> 'version' AS version, after -> 'to' AS "to", after -> 'force' AS force FROM apikey.audit_log WHERE apikey.tenant_path(tenant_id) = 't54' AND object = (SELECT 'policy:' || policy_id FROM apikey.policy WHERE name = 't54live') ORDER BY seq;
 
