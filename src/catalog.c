@@ -69,6 +69,7 @@ static struct
 {
 	bool		valid;			/* and nothing has changed since */
 	uint64		messages;		/* seen by this process */
+	Oid			schema;
 	uint32		schema_hash;
 	Oid			trigger_function;
 	Oid			tables[APIKEY_NTABLES];
@@ -201,8 +202,9 @@ sort_known(void)
 	qsort(oids.known, NKNOWN, sizeof(KnownRelation), compare_known);
 }
 
-static void
-load_oids(void)
+/* False: the extension is not here, or not all of it. */
+static bool
+find_oids(void)
 {
 	uint64		messages = oids.messages;
 	Oid			schema = get_namespace_oid("apikey", true);
@@ -220,11 +222,8 @@ load_oids(void)
 		complete = OidIsValid(oids.indexes[i]);
 	}
 	if (!complete || load_changes(schema) != APIKEY_NCHANGES + 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("extension \"apikey\" is not installed completely in this database"),
-				 errdetail("A table or index of schema \"apikey\" is missing."),
-				 errhint("Install it with CREATE EXTENSION apikey CASCADE.")));
+		return false;
+	oids.schema = schema;
 	oids.trigger_function =
 		GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 						CStringGetDatum("_flush_commit"),
@@ -239,6 +238,26 @@ load_oids(void)
 	 * the next call looks again.
 	 */
 	oids.valid = (oids.messages == messages);
+	return true;
+}
+
+static void
+load_oids(void)
+{
+	if (!find_oids())
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"apikey\" is not installed completely in this database"),
+				 errdetail("A table or index of schema \"apikey\" is missing."),
+				 errhint("Install it with CREATE EXTENSION apikey CASCADE.")));
+}
+
+Oid
+apikey_catalog_schema(void)
+{
+	if (oids.valid || find_oids())
+		return oids.schema;
+	return InvalidOid;
 }
 
 bool

@@ -153,6 +153,9 @@ typedef struct ApikeyScan
  */
 extern bool apikey_catalog_ready(void);
 
+/* OID of our schema; InvalidOid: the extension is not in this database. */
+extern Oid	apikey_catalog_schema(void);
+
 /* The relation of a message; OTHER for all while the OIDs are not known. */
 extern int	apikey_catalog_relation(Oid relid);
 

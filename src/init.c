@@ -16,6 +16,7 @@
 #include "dbhook.h"
 #include "guc.h"
 #include "launcher.h"
+#include "plan_stats.h"
 #include "shmem.h"
 #include "step_up.h"
 
@@ -38,4 +39,5 @@ _PG_init(void)
 	apikey_shmem_register();
 	apikey_launcher_register();
 	apikey_dbhook_install();
+	apikey_plan_stats_install();
 }

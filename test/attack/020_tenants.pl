@@ -55,7 +55,7 @@ foreach my $file ('reads.sql', 'escalation.sql')
 		}
 	}
 }
-diag('known to tell sizes and estimates of whole tables: ' . join ', ', @known) if $ENV{APIKEY_VERBOSE};
+diag('known to tell sizes of whole tables: ' . join ', ', @known) if $ENV{APIKEY_VERBOSE};
 
 # --- what is not there and what belongs to others reads the same --------------
 my %unknown;    # answers about what is not there

@@ -5,7 +5,7 @@ what must come of it, and who tries (all seven roles if nothing is said):
   denied STATES  refused with one of the SQLSTATEs, 42501 if none is named
   empty          no error and not a row
   own TEXT       no error, and the text is in the answer: the way is a real one
-  known          tells sizes or estimates of the whole table; a text never
+  known          tells sizes of the whole table or what was looked at; a text never
 
 <name> is an object of B, <own_name> one of A.  Whatever comes out, nothing of
 others may be in it.
@@ -269,8 +269,10 @@ SELECT * FROM apikey.tenant FOR SHARE;
 --- rows for key share | denied
 SELECT * FROM apikey.usage FOR KEY SHARE SKIP LOCKED;
 
---- EXPLAIN, what is estimated | known
-EXPLAIN SELECT * FROM apikey.api_key WHERE key_id = <key>;
+--- EXPLAIN, what is estimated (100_estimates.pl compares) | clean
+EXPLAIN SELECT * FROM apikey.api_key WHERE key_id = <key>; EXPLAIN SELECT * FROM apikey.api_key WHERE owner < 'ceo@s';
+--- EXPLAIN, what is estimated of usage | clean
+EXPLAIN SELECT * FROM apikey.usage WHERE tenant_id = <tid> AND endpoint = '/v1/bill';
 --- EXPLAIN, what was looked at | known
 EXPLAIN (ANALYZE, VERBOSE, BUFFERS, COSTS) SELECT * FROM apikey.api_key;
 --- EXPLAIN of usage | known
