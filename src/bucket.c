@@ -157,7 +157,7 @@ judge(ApikeyCharge *c, const ApikeyBucketShared *bucket, int64_t units, int64_t 
 static void
 describe(ApikeyCharge *c, const ApikeyBucketShared *bucket, int64_t units, int64_t now)
 {
-	c->wait = 0;
+	c->wait = c->wait_one = 0;
 	if (bucket->kind == APIKEY_BUCKET_RATE)
 	{
 		bool		known = !c->durable || (bucket->flags & APIKEY_BUCKET_LOADED) != 0;
@@ -165,7 +165,10 @@ describe(ApikeyCharge *c, const ApikeyBucketShared *bucket, int64_t units, int64
 
 		c->remaining = apikey_gcra_remaining(tat, now, c->increment, c->burst);
 		if (c->denied)
+		{
 			c->wait = apikey_gcra_wait(tat, now, c->increment, c->burst, units);
+			c->wait_one = apikey_gcra_wait(tat, now, c->increment, c->burst, 1);
+		}
 		else if (!known)
 			c->remaining = -1;
 		return;
@@ -427,6 +430,7 @@ copy_outcome(ApikeyCharge *c)
 {
 	c->remaining = c->same->remaining;
 	c->wait = c->same->wait;
+	c->wait_one = c->same->wait_one;
 	c->denied = c->same->denied;
 	c->reserve = c->same->reserve;
 	c->closed = c->same->closed;

@@ -160,6 +160,7 @@ typedef struct ApikeyCharge
 	int64_t		wait;			/* denied, -1: will never pass. RATE: ns until
 								 * it would pass. QUOTA, 0: at the end of the
 								 * window */
+	int64_t		wait_one;		/* RATE, denied: the same for one unit */
 	bool		denied;
 	bool		reserve;		/* needs the writer before it can be decided */
 	bool		post;			/* with reserve: PENDING was set here, a

@@ -76,6 +76,24 @@ multiply_divide(uint64_t a, uint64_t b, uint64_t c)
 }
 
 int64_t
+apikey_gcra_coarse(int64_t seconds)
+{
+	static const int32_t steps[] = {
+		1, 2, 5, 10, 20, 30,
+		60, 120, 300, 600, 1200, 1800,
+		3600, 7200, 21600, 43200
+	};
+	int64_t		step = 86400;
+
+	for (int i = 0; i < (int) (sizeof(steps) / sizeof(steps[0])); i++)
+		if (seconds <= steps[i])
+			return steps[i];
+	while (step < seconds && step <= INT64_MAX / 2)
+		step *= 2;
+	return step;
+}
+
+int64_t
 apikey_gcra_rescale(int64_t tat, int64_t now, int64_t old_increment,
 					int64_t new_increment)
 {

@@ -94,6 +94,13 @@ extern int64_t apikey_gcra_wait(int64_t tat, int64_t now, int64_t increment,
 								int64_t burst, int64_t units);
 
 /*
+ * apikey_gcra_coarse rounds a wait in seconds up to a step of 1, 2, 5, 10, 20,
+ * 30 s, as many minutes, 1, 2, 6, 12 h, or whole days that are a power of two:
+ * it tells roughly when to come again, and little of what others did.
+ */
+extern int64_t apikey_gcra_coarse(int64_t seconds);
+
+/*
  * apikey_gcra_rescale returns the tat of the same debt in units when a unit
  * costs another increment; rounded up.
  */

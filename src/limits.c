@@ -11,7 +11,10 @@
  *
  * A limit of a tenant above the key's is charged and may deny like any other,
  * but no figure and no name of it leaves this file: they tell of the traffic of
- * others.  Whoever it denies learns when to come again, and no more.
+ * others.  Whoever it denies learns roughly when to come again, in coarse steps
+ * and whatever the units asked for: units of which all are denied cost nothing,
+ * so the exact wait would be a meter.  If a limit of the key's own tenant, policy
+ * or key denies too, the answer is as if it were alone.
  */
 #include "postgres.h"
 
@@ -32,6 +35,8 @@
 
 /* A rate limit that takes longer than this to refill is kept on disk. */
 #define DURABLE_NS		INT64CONST(60000000000)
+
+#define NS_PER_SEC		INT64CONST(1000000000)
 
 /*
  * How often a bucket may be taken away between the look-up and the charge: a
@@ -145,6 +150,15 @@ wait_of(const Request *r, int i)
 {
 	const ApikeyCharge *c = &r->charges[i];
 
+	if (r->of[i]->above)
+	{
+		/* the end of a window is in the calendar */
+		if (c->kind == APIKEY_BUCKET_QUOTA)
+			return c->limit <= 0 || c->window_end == DT_NOEND ? -1 : c->window_end - r->now;
+		if (c->wait_one < 0)
+			return -1;
+		return apikey_gcra_coarse(c->wait_one / NS_PER_SEC + (c->wait_one % NS_PER_SEC != 0)) * USECS_PER_SEC;
+	}
 	if (c->wait < 0)
 		return -1;
 	if (c->kind == APIKEY_BUCKET_QUOTA)
@@ -152,7 +166,10 @@ wait_of(const Request *r, int i)
 	return c->wait / 1000 + (c->wait % 1000 != 0);
 }
 
-/* The denial that lasts longest speaks; of two equal ones a rate limit. */
+/*
+ * One that is not above speaks before one that is; of those the denial that
+ * lasts longest, of two equal ones a rate limit.
+ */
 static void
 deny(Request *r)
 {
@@ -171,6 +188,12 @@ deny(Request *r)
 
 		if (!r->charges[i].denied)
 			continue;
+		if (named >= 0 && r->of[i]->above != r->of[named]->above)
+		{
+			if (r->of[i]->above)
+				continue;
+			named = -1;
+		}
 		if (named < 0 || (longest >= 0 && (wait < 0 || wait > longest)) ||
 			(wait == longest && r->charges[named].kind == APIKEY_BUCKET_QUOTA &&
 			 r->charges[i].kind == APIKEY_BUCKET_RATE))
@@ -186,10 +209,7 @@ deny(Request *r)
 	verdict->retry_after = longest;
 	if (r->of[named]->above)
 	{
-		snprintf(verdict->detail, APIKEY_DETAIL_MAX,
-				 c->kind == APIKEY_BUCKET_RATE && longest < 0 ?
-				 "a %s of a tenant above never has what the request costs" :
-				 "a %s of a tenant above is used up", kind);
+		snprintf(verdict->detail, APIKEY_DETAIL_MAX, "a %s of a tenant above is used up", kind);
 		return;
 	}
 	set_name(verdict, r->of[named]);

@@ -75,7 +75,7 @@ SELECT pg_temp.ask('own', 0), pg_temp.ask('pol', 0), pg_temp.ask('pol');
 -- what the tenant above denied took nothing of the key's own, and the other way round
 SELECT cardinality(rate_limits) AS limits FROM apikey.update_tenant('t52/left', rate_limits => pg_temp.rate('r4', 10, '10 hours'));
 SELECT pg_temp.ask('own', 0), pg_temp.ask('own', 4), pg_temp.ask('left', 0), pg_temp.ask('own', 2), pg_temp.ask('own', 0), pg_temp.ask('left', 0);
--- both deny: the longest wait speaks
+-- both deny: its own speaks
 SELECT pg_temp.ask('left', 8), pg_temp.ask('own', 2), pg_temp.ask('own');
 -- a limit of a parent key, of an owner, of all levels of tenants: each once
 SELECT cardinality(rate_limits) AS limits FROM apikey.update_tenant('t52/left', rate_limits => pg_temp.rate('a', 100, '100 hours'));
@@ -92,6 +92,33 @@ SELECT pg_temp.try('SELECT apikey.add_credits(' || key_id || ', 5)'), pg_temp.tr
 SELECT pg_temp.try('SELECT status FROM apikey.reset_limits(' || key_id || ')') FROM k WHERE n IN ('leaf', 'child') ORDER BY n;
 SELECT pg_temp.ask('leaf', 0), pg_temp.ask('child', 0);
 SELECT count(*) AS ledger FROM apikey.limit_ledger l JOIN k USING (key_id) WHERE l.shared = 'tree' OR l.name = 'tq';
+
+-- --- what denies above is no meter --------------------------------------------
+SELECT apikey.create_tenant('meter', 't52') > 0 AS tenant, apikey.create_environment('t52/meter', 'prod') > 0 AS environment;
+SELECT cardinality(rate_limits) AS limits FROM apikey.update_tenant('t52', rate_limits => pg_temp.rate('m', 10, '7 hours'));
+SELECT pg_temp.key('m', 't52/meter'), pg_temp.key('mine', 't52/meter', rate_limits => pg_temp.rate('mine', 2, '2 minutes')), pg_temp.key('long', 't52/meter', quotas => pg_temp.quota('long', 4, 'total')) \gset
+SELECT pg_temp.ask('right', 3);
+-- the same answer for any units that are denied, more than it ever has too
+SELECT pg_temp.ask('m', units) AS denied, count(*) FROM unnest('{8,9,10,11,12,1000000}'::bigint[]) units GROUP BY 1;
+SELECT pg_temp.ask('right', 2);
+SELECT pg_temp.ask('m', units) AS denied, count(*) FROM unnest('{6,9,10,11,12,1000000}'::bigint[]) units GROUP BY 1;
+SELECT pg_temp.ask('mine', 2), pg_temp.ask('long'), pg_temp.ask('right', 2);
+-- its own limit denies too: named, shorter or longer, as if it were alone
+SELECT pg_temp.ask('mine'), pg_temp.ask('mine', 3), pg_temp.ask('long'), pg_temp.ask('long', 4);
+-- 42 minutes, 41 and 19: in steps
+SELECT pg_temp.ask('m', units) AS denied, count(*) FROM unnest('{1,9,10,11,12,1000000}'::bigint[]) units GROUP BY 1;
+SET apikey.test_now = '2209075260';
+SELECT pg_temp.ask('m'), pg_temp.ask('top');
+SET apikey.test_now = '2209076580';
+SELECT pg_temp.ask('m'), pg_temp.ask('top');
+SELECT pg_temp.ask('mine'), pg_temp.ask('mine', 3), pg_temp.ask('long'), pg_temp.ask('long', 4);
+SELECT cardinality(rate_limits) AS limits FROM apikey.update_tenant('t52', clear => '{rate_limits}');
+SELECT pg_temp.ask('mine', 3), pg_temp.ask('long', 4);
+SELECT cardinality(quotas) AS quotas FROM apikey.update_tenant('t52', quotas => pg_temp.quota('mq', 1, 'day', 'UTC'));
+SELECT pg_temp.ask('right'), pg_temp.ask('mine'), pg_temp.ask('mine', 2), pg_temp.ask('mine', 3), pg_temp.ask('m', 2);
+SELECT cardinality(quotas) AS quotas FROM apikey.update_tenant('t52', quotas => '{}');
+SELECT status, count(*) FROM k, apikey.revoke_key(k.key_id) WHERE n IN ('m', 'mine', 'long') GROUP BY 1;
+SET apikey.test_now = '2209075200';
 
 -- --- suspension is inherited; a moved tenant inherits anew -------------------
 SELECT status FROM apikey.suspend_tenant('t52/left', 'late');

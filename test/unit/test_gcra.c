@@ -235,6 +235,27 @@ test_bound(void)
 	}
 }
 
+static void
+test_coarse(void)
+{
+	static const int64_t steps[] = {
+		1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21600, 43200,
+		86400, 172800, 345600, 691200
+	};
+	int			n = sizeof(steps) / sizeof(steps[0]);
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_INT(apikey_gcra_coarse(steps[i]), steps[i]);
+		if (i + 1 < n)
+			CHECK_INT(apikey_gcra_coarse(steps[i] + 1), steps[i + 1]);
+	}
+	CHECK_INT(apikey_gcra_coarse(0), 1);
+	CHECK_INT(apikey_gcra_coarse(-1), 1);
+	CHECK_INT(apikey_gcra_coarse(INT64_MIN), 1);
+	CHECK(apikey_gcra_coarse(INT64_MAX) > INT64_MAX / 4);
+}
+
 int
 main(void)
 {
@@ -243,6 +264,7 @@ main(void)
 	test_story();
 	test_change();
 	test_definition();
+	test_coarse();
 	CHECK_INT(unit_failed, 0);
 	test_bound();
 	CHECK_INT(unit_failed, 0);
