@@ -283,7 +283,9 @@ BEGIN
 		IF present + n > limited.most THEN
 			RAISE SQLSTATE 'AK001' USING
 				MESSAGE = 'limit on the number of keys per owner reached',
-				DETAIL = format('The %s allows an owner %s keys that are not revoked; this one has %s.',
+				DETAIL = format(CASE WHEN k.owner IS NULL
+									THEN 'The %s allows %s keys without an owner that are not revoked; there are %s.'
+									ELSE 'The %s allows an owner %s keys that are not revoked; this one has %s.' END,
 								limited.setter, limited.most, present),
 				HINT = 'Revoke keys that are not needed, or raise max_keys_per_owner.';
 		END IF;

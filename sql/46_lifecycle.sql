@@ -5,9 +5,11 @@
 -- is refused from that instant on, whether a worker runs or not.
 -- ---------------------------------------------------------------------------
 
--- Audit row and event for each of some keys, in one go.
+-- Audit row and event for each of some keys, in one go.  They may be many, here
+-- and below: a plan that was made for a few compares each key with each id.
 CREATE FUNCTION apikey._note_keys(key_ids bigint[], action text, before jsonb, after jsonb) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	now timestamptz := apikey._now();
@@ -26,7 +28,8 @@ $$;
 -- Whoever adds a child locks its parent, so the search is repeated until it
 -- meets nothing new: then nothing can be added either.
 CREATE FUNCTION apikey._lock_descendants(key_id bigint) RETURNS bigint[]
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	ids bigint[] := '{}';
@@ -38,9 +41,9 @@ BEGIN
 			UNION
 			SELECT k.key_id FROM tree JOIN apikey.api_key k ON k.parent_key_id = tree.id
 		)
-		SELECT array_agg(tree.id) INTO more
-		FROM tree LEFT JOIN unnest(ids) locked ON locked = tree.id
-		WHERE locked IS NULL;
+		-- as a set, not by a join: nothing tells the planner how many they are
+		SELECT array_agg(fresh.id) INTO more
+		FROM (SELECT tree.id FROM tree EXCEPT SELECT unnest(ids)) fresh;
 		EXIT WHEN more IS NULL;
 		PERFORM FROM apikey.api_key k WHERE k.key_id = ANY (more) ORDER BY k.key_id FOR NO KEY UPDATE;
 		ids := ids || more;
@@ -187,7 +190,8 @@ CREATE FUNCTION apikey._revoke_key(
 	at timestamptz,
 	cascade boolean
 ) RETURNS apikey.key_info
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	k apikey.api_key := apikey._find_key(id, 'keys');
@@ -252,7 +256,8 @@ $$;
 CREATE FUNCTION apikey.restore_key(id bigint, reason text DEFAULT NULL) RETURNS apikey.key_info
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._restore_key(id bigint, reason text) RETURNS apikey.key_info
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	k apikey.api_key := apikey._find_key(id, 'keys');
@@ -294,7 +299,11 @@ BEGIN
 		status = apikey._restored_status(t),
 		revoked_at = NULL, revoke_at = parent.revoke_at, revoke_reason = NULL
 	WHERE t.key_id = ANY (ids);
-	FOR restored IN SELECT * FROM apikey.api_key t WHERE t.key_id = ANY (ids) ORDER BY t.key_id LOOP
+	-- one key speaks for all of its owner under its policy: all are counted
+	FOR restored IN
+		SELECT DISTINCT ON (t.policy_id, t.owner) t.* FROM apikey.api_key t
+		WHERE t.key_id = ANY (ids) ORDER BY t.policy_id, t.owner, t.key_id
+	LOOP
 		PERFORM apikey._check_owner_keys(restored,
 			(apikey._rules_in_force(restored.policy_id, apikey._now())).max_keys_per_owner, 1);
 	END LOOP;

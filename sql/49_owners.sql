@@ -37,6 +37,11 @@
 -- keys have that instant and reason, and restore_key() undoes it key by key.
 -- A transfer leaves no such trace in the key, so it also writes an audit row
 -- for each.
+--
+-- Statements look many keys up with = ANY of an array, in a plan that is made
+-- for it: each id is one descent of the index, or the array becomes a hash
+-- table, whatever the statistics say.  A join with the unnested array is one
+-- bad estimate away from comparing every key with every id.
 -- ---------------------------------------------------------------------------
 
 -- Holds a tenant for a change of all keys in it that are to be met.
@@ -69,7 +74,7 @@ $$;
 CREATE FUNCTION apikey._matching_keys(tenant_id bigint, environment_id bigint, owner text, policy_id bigint, tag text,
 	parent_key_id bigint, created_before timestamptz, descendants boolean) RETURNS bigint[]
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_nestloop = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -135,13 +140,15 @@ $$;
 
 -- Whether any of these keys belongs to a production environment.
 CREATE FUNCTION apikey._any_production(ids bigint[], tenant_id bigint) RETURNS boolean
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+	production bigint[] := ARRAY(
+		SELECT e.environment_id FROM apikey.environment e WHERE e.tenant_id = _any_production.tenant_id AND e.is_production);
 BEGIN
-	RETURN EXISTS (SELECT FROM apikey.environment e WHERE e.tenant_id = _any_production.tenant_id AND e.is_production)
-		AND EXISTS (SELECT FROM unnest(ids) i JOIN apikey.api_key k ON k.key_id = i
-						JOIN apikey.environment e ON e.environment_id = k.environment_id
-					WHERE e.is_production);
+	RETURN cardinality(production) > 0
+		AND EXISTS (SELECT FROM apikey.api_key k WHERE k.key_id = ANY (ids) AND k.environment_id = ANY (production));
 END
 $$;
 
@@ -239,35 +246,58 @@ $$;
 -- --- owners ----------------------------------------------------------------
 
 -- Gives keys of a tenant that is held a new owner, within the limits that hold
--- for him.
+-- for him.  Where keys take an approval the owner is part of what was approved,
+-- as in update_key().
 CREATE FUNCTION apikey._transfer_ids(tid bigint, ids bigint[], owner text, new_owner text, reason text) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-	SET enable_hashjoin = off SET enable_seqscan = off
+	SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	k apikey.api_key;
 	part record;
+	rules apikey.policy_version;
+	is_admin boolean := apikey._may('admin', tid);
+	environments bigint[] := ARRAY(
+		SELECT e.environment_id FROM apikey.environment e WHERE e.tenant_id = tid AND e.requires_approval);
+	policies bigint[] := '{}';
+	now timestamptz := apikey._now();
+	caller text := apikey._caller_name();
 	done bigint;
 BEGIN
 	k.tenant_id := tid;
 	k.owner := new_owner;
 	PERFORM apikey._check_owner_keys(k, NULL, cardinality(ids));
 	FOR part IN
-		SELECT o.policy_id, count(*) AS n FROM unnest(ids) i JOIN apikey.api_key o ON o.key_id = i
-		WHERE o.policy_id IS NOT NULL GROUP BY o.policy_id ORDER BY o.policy_id
+		SELECT o.policy_id, count(*) AS n FROM apikey.api_key o
+		WHERE o.key_id = ANY (ids) AND o.policy_id IS NOT NULL GROUP BY o.policy_id ORDER BY o.policy_id
 	LOOP
 		k.policy_id := part.policy_id;
-		PERFORM apikey._check_owner_keys(k, (apikey._share_policy(part.policy_id)).max_keys_per_owner, part.n, false);
+		rules := apikey._share_policy(part.policy_id);
+		PERFORM apikey._check_owner_keys(k, rules.max_keys_per_owner, part.n, false);
+		IF rules.requires_approval THEN
+			policies := policies || part.policy_id;
+		END IF;
 	END LOOP;
-	UPDATE apikey.api_key t SET owner = new_owner FROM unnest(ids) i
-		WHERE t.key_id = i AND t.status <> 'revoked' AND t.owner = _transfer_ids.owner;
-	GET DIAGNOSTICS done = ROW_COUNT;
+	SELECT * INTO k FROM apikey.api_key o
+		WHERE o.key_id = ANY (ids) AND (o.environment_id = ANY (environments) OR o.policy_id = ANY (policies))
+			AND (NOT is_admin OR apikey._asked_for(o.key_id))
+		ORDER BY o.key_id LIMIT 1;
+	IF FOUND THEN
+		PERFORM apikey._require_approver(k, apikey._rules_in_force(k.policy_id, now));
+	END IF;
+	-- Ascending, by the index.  The owner is still theirs: whoever changes one
+	-- holds the tenant.
+	WITH given AS (
+		UPDATE apikey.api_key t SET owner = new_owner
+		WHERE t.key_id = ANY (ids) AND t.status <> 'revoked'
+		RETURNING t.key_id
+	)
 	INSERT INTO apikey.audit_log (at, actor, session, tenant_id, action, object, before, after)
-	SELECT apikey._now(), apikey._caller_name(), session_user, tid, 'key.update', 'key:' || t.key_id,
+	SELECT now, caller, session_user, tid, 'key.update', 'key:' || g.key_id,
 		   jsonb_build_object('owner', _transfer_ids.owner),
 		   jsonb_strip_nulls(jsonb_build_object('owner', new_owner, 'reason', reason))
-	FROM unnest(ids) i JOIN apikey.api_key t ON t.key_id = i
-	WHERE t.status <> 'revoked' AND t.owner = new_owner ORDER BY t.key_id;
+	FROM given g ORDER BY g.key_id;
+	GET DIAGNOSTICS done = ROW_COUNT;
 	RETURN done;
 END
 $$;

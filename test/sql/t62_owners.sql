@@ -257,3 +257,31 @@ RESET ROLE;
 SELECT apikey.revoke_access('regress_t62_operator', 'operator', 't62'), apikey.revoke_access('regress_t62_auditor', 'auditor', 't62'),
 	apikey.revoke_access('regress_t62_stranger', 'admin', 't62/sub');
 DROP ROLE regress_t62_operator, regress_t62_auditor, regress_t62_stranger;
+
+-- --- many keys, with ordinary statistics ------------------------------------
+-- The work grows with the number of keys, not with its square.  A join with the
+-- ids may compare each of them with each key, which nothing counts: there is
+-- none, or not as a nested loop.  Rows of keys that are read are counted.
+SELECT proname FROM pg_proc WHERE pronamespace = 'apikey'::regnamespace AND prosrc ~ 'unnest\((ids|key_ids|more|below)\)\s+\w'
+	AND proname IN ('_any_production', '_revoke_ids', '_transfer_ids', '_note_keys', '_lock_descendants', '_revoke_key', '_restore_key') ORDER BY 1;
+SELECT proconfig @> '{enable_nestloop=off}' AS no_loop FROM pg_proc WHERE oid = 'apikey._matching_keys'::regproc;
+SELECT apikey.create_tenant('big', 't62', max_keys_per_owner => 6000) > 0 AS tenant, apikey.create_environment('t62/big', 'prod', is_production => true) > 0 AS environment;
+SELECT count(*) FROM apikey.create_keys(2000, 't62/big', 'prod', owner => 'ann');
+SELECT (apikey.create_key('t62/big', 'prod', name => 't62-many', owner => 'dan')).key_id > 0 AS parent;
+SELECT count(*) FROM apikey.create_keys(2000, 't62/big', 'prod', owner => 'eve', parent_key_id => pg_temp.key('t62-many'));
+ANALYZE apikey.api_key;
+CREATE FUNCTION pg_temp.reads() RETURNS bigint LANGUAGE sql AS $$ SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_all_tables WHERE relid = 'apikey.api_key'::regclass $$;
+BEGIN;
+SELECT apikey.transfer_owner('t62/big', 'ann', 'bob'), apikey.delete_owner('t62/big', 'bob', transfer_to => 'cid'), apikey.delete_owner('t62/big', 'cid');
+SELECT pg_temp.reads() < 40 * 2000 AS few;
+ROLLBACK;
+BEGIN;
+-- the owner of the children is counted once for all of them
+SELECT status FROM apikey.revoke_key(pg_temp.key('t62-many'));
+SELECT status FROM apikey.restore_key(pg_temp.key('t62-many'));
+SELECT pg_temp.reads() < 60 * 2000 AS few;
+ROLLBACK;
+BEGIN;
+SELECT apikey.delete_owner('t62/big', 'dan'), apikey.revoke_keys('t62/big', everything => true);
+SELECT pg_temp.reads() < 40 * 2000 AS few;
+COMMIT;
