@@ -547,8 +547,10 @@ BEGIN
 	k.not_before := CASE WHEN 'not_before' = ANY (clear) THEN NULL ELSE coalesce(not_before, k.not_before) END;
 
 	PERFORM apikey._check_key(k);
-	IF (k.scopes, k.cidrs, k.endpoints, k.policy_id, k.rate_limits, k.quotas, role_ids)
-		IS DISTINCT FROM (was.scopes, was.cidrs, was.endpoints, was.policy_id, was.rate_limits, was.quotas, was_roles) THEN
+	-- all but name and description: applications read the rest in the verdict
+	IF (k.scopes, k.cidrs, k.endpoints, k.policy_id, k.rate_limits, k.quotas, role_ids, k.owner, k.metadata, k.tags, k.not_before)
+		IS DISTINCT FROM (was.scopes, was.cidrs, was.endpoints, was.policy_id, was.rate_limits, was.quotas, was_roles,
+						  was.owner, was.metadata, was.tags, was.not_before) THEN
 		PERFORM apikey._require_approver(was, apikey._rules_in_force(was.policy_id, apikey._now()));
 		PERFORM apikey._require_approver(k, rules);
 	END IF;

@@ -64,7 +64,7 @@ BEGIN
 END
 $$;
 
--- A change that gives a key more, where keys like it take an approval.
+-- A change of what was approved, where keys like it take an approval.
 CREATE FUNCTION apikey._require_approver(k apikey.api_key, rules apikey.policy_version) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -266,7 +266,10 @@ BEGIN
 	IF k.status <> 'pending' OR k.revoke_at <= apikey._now() THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('key %s does not wait for an approval', k.key_id),
-			DETAIL = CASE WHEN k.status IN ('pending', 'revoked') THEN 'It is revoked.' ELSE 'It was decided on already.' END;
+			DETAIL = CASE
+				WHEN k.status IN ('pending', 'revoked') THEN 'It is revoked.'
+				WHEN EXISTS (SELECT FROM apikey.key_request r WHERE r.key_id = k.key_id) THEN 'It was decided on already.'
+				ELSE 'It was made without a request.' END;
 	END IF;
 	RETURN k;
 END

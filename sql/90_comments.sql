@@ -268,7 +268,7 @@ COMMENT ON COLUMN apikey.key_request.bytes IS 'random bytes of the secret to be 
 COMMENT ON COLUMN apikey.key_request.seal_to IS 'X25519 public key that the secret will be sealed for';
 COMMENT ON COLUMN apikey.key_request.ttl IS 'life that was asked for, counted from the approval';
 COMMENT ON COLUMN apikey.key_request.expires_at IS 'end that was asked for';
-COMMENT ON COLUMN apikey.key_request.decision IS 'approved or rejected; NULL: still open';
+COMMENT ON COLUMN apikey.key_request.decision IS 'approved or rejected; NULL: none. A request is open as long as its key has status pending: a key that was revoked without a decision waits no more';
 COMMENT ON COLUMN apikey.key_request.decided_by IS 'role that decided';
 COMMENT ON COLUMN apikey.key_request.decided_at IS 'when it decided';
 COMMENT ON COLUMN apikey.key_request.decision_reason IS 'why it was rejected';

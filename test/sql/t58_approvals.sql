@@ -154,23 +154,48 @@ SELECT pg_temp.try('p', 'restore_key($)');
 SELECT pg_temp.take('p'), pg_temp.take('p', 'claim_key');
 SELECT pg_temp.try('p', 'suspend_key($)'), pg_temp.try('p', 'revoke_key($)'), pg_temp.try('p', 'restore_key($)'), pg_temp.try('p', 'resume_key($)');
 
--- a change that gives more takes an admin who did not ask
+-- a change of anything but name and description takes an admin who did not ask
 SET ROLE regress_t58_op;
 SELECT pg_temp.try('k', 'update_key($, scopes => ''{a,b}'')'), pg_temp.try('k', 'update_key($, cidrs => ''{10.0.0.0/8}'')'), pg_temp.try('k', 'update_key($, policy => ''short'')'),
 	   pg_temp.try('k', 'update_key($, rate_limits => ''{"(m,10,1s,,)"}'')'), pg_temp.try('k', 'renew_key($, ''2041-01-01'')');
-SELECT pg_temp.try('k', 'update_key($, description => ''the client'', tags => ''{x}'')'), pg_temp.try('k', 'revoke_key($)'), pg_temp.try('k', 'restore_key($)');
+SELECT field, pg_temp.try('k', format('update_key($, %s)', field)) FROM unnest(ARRAY['owner => ''ann''', 'metadata => ''{"plan": "gold"}''', 'tags => ''{x}''', 'not_before => ''2040-01-01''']) field;
+SELECT pg_temp.try('k', 'update_key($, name => ''client'', description => ''the client'')'), pg_temp.try('k', 'revoke_key($)'), pg_temp.try('k', 'restore_key($)');
 SET ROLE regress_t58_adm;
 SELECT pg_temp.try('k', 'restore_key($)'), pg_temp.try('k', 'update_key($, scopes => ''{a,b}'')'), pg_temp.try('k', 'renew_key($, ''2040-02-01'')');
 SELECT pg_temp.ask('adm', 'environment => ''production''');
 SET ROLE regress_t58_adm2;
 SELECT pg_temp.take('adm');
 SET ROLE regress_t58_adm;
-SELECT pg_temp.try('adm', 'update_key($, scopes => ''{a}'')'), pg_temp.try('adm', 'renew_key($, ''2041-01-01'')'), pg_temp.try('adm', 'revoke_key($)'), pg_temp.try('adm', 'restore_key($)');
+SELECT pg_temp.try('adm', 'update_key($, scopes => ''{a}'')'), pg_temp.try('adm', 'update_key($, owner => ''ann'')'), pg_temp.try('adm', 'renew_key($, ''2041-01-01'')'), pg_temp.try('adm', 'revoke_key($)'), pg_temp.try('adm', 'restore_key($)');
 SET ROLE regress_t58_adm2;
 SELECT pg_temp.try('adm', 'restore_key($)'), pg_temp.try('adm', 'update_key($, scopes => ''{a}'')');
+SELECT owner, metadata, tags FROM apikey.update_key(pg_temp.id('adm'), owner => 'ann', metadata => '{"plan": "gold"}', tags => '{x}');
+SELECT pg_temp.try('adm', 'update_key($, clear => ''{metadata,tags}'')');
+-- nor does it change its owner with many others
+RESET ROLE;
+CREATE FUNCTION pg_temp.hand_over(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE result text; detail text;
+BEGIN
+	EXECUTE 'SELECT apikey.' || call INTO result;
+	RETURN result;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN concat_ws(' ', SQLSTATE, regexp_replace(SQLERRM, '[0-9]+', 'N'), '(' || nullif(detail, '') || ')');
+END $$;
+SET ROLE regress_t58_op;
+SELECT pg_temp.hand_over('transfer_owner(''t58'', ''ann'', ''eve'')'), pg_temp.hand_over('delete_owner(''t58'', ''ann'', transfer_to => ''eve'')');
+SET ROLE regress_t58_adm;
+SELECT pg_temp.hand_over('transfer_owner(''t58'', ''ann'', ''eve'')');
+SET ROLE regress_t58_adm2;
+SELECT pg_temp.hand_over('transfer_owner(''t58'', ''ann'', ''eve'')');
+SET ROLE regress_t58_op;
+SELECT (apikey.create_key('t58', 'free', owner => 'fay')).key_id > 0 AS free, pg_temp.hand_over('transfer_owner(''t58'', ''fay'', ''eve'')');
 -- into and out of a policy that asks for it
 SET ROLE regress_t58_op;
 INSERT INTO texts SELECT 'f', * FROM apikey.create_key('t58', 'free');
+SET ROLE regress_t58_adm;
+SELECT pg_temp.take('f'), pg_temp.try('f', 'reject_key($)');
+SET ROLE regress_t58_op;
 SELECT pg_temp.try('f', 'update_key($, scopes => ''{a}'')'), pg_temp.try('f', 'update_key($, policy => ''strict'')');
 RESET ROLE;
 SELECT pg_temp.try('f', 'update_key($, policy => ''strict'')');
@@ -254,6 +279,17 @@ SELECT apikey.approve_key(NULL);
 SELECT apikey.approve_key(0);
 SELECT apikey.claim_key(-1);
 RESET ROLE;
+-- revoked without a decision: not open, and open again when that is undone
+CREATE FUNCTION pg_temp.open(n text) RETURNS boolean LANGUAGE sql AS $$
+	SELECT EXISTS (SELECT FROM apikey.key_request r JOIN apikey.api_key k USING (key_id) WHERE k.status = 'pending' AND k.key_id = pg_temp.id(n)) $$;
+SET ROLE regress_t58_op;
+SELECT pg_temp.ask('late', 'environment => ''production''');
+RESET ROLE;
+SELECT pg_temp.open('late');
+SELECT pg_temp.try('late', 'revoke_key($)');
+SELECT pg_temp.open('late'), (SELECT decision IS NULL FROM apikey.key_request WHERE key_id = pg_temp.id('late')) AS undecided;
+SELECT pg_temp.try('late', 'restore_key($)');
+SELECT pg_temp.open('late'), pg_temp.open('k'), pg_temp.open('own');
 -- keys of a request end with it; a deleted key takes its request along
 SELECT count(*) > 0 AS before FROM apikey.key_request WHERE key_id = pg_temp.id('own');
 SELECT status FROM apikey.delete_key(pg_temp.id('own'));
