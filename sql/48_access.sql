@@ -203,8 +203,11 @@ END
 $$;
 
 -- What grant_access() and revoke_access() check alike; returns the tenant.
-CREATE FUNCTION apikey._check_access(role text, access text, tenant text) RETURNS bigint
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+-- Levels that end or change keys take the second factor where there is
+-- production: or a session without it would give such a level to a role that
+-- has none, and go on as that role.
+CREATE FUNCTION apikey._check_access(action text, role text, access text, tenant text) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	tid bigint;
@@ -221,6 +224,12 @@ BEGIN
 			MESSAGE = format('invalid access "%s"', apikey._shown(access)),
 			DETAIL = 'It is "verifier", "analyst", "auditor", "operator" or "admin".';
 	END IF;
+	IF access = ANY (apikey._class_levels('keys')) THEN
+		PERFORM apikey._require_step_up(action, EXISTS (
+			SELECT FROM apikey.environment e
+			WHERE e.is_production
+				AND (tid IS NULL OR e.tenant_id IN (SELECT b.tenant_id FROM apikey._tenant_tree(tid) b))));
+	END IF;
 	RETURN tid;
 END
 $$;
@@ -234,7 +243,7 @@ CREATE FUNCTION apikey._grant_access(role text, access text, tenant text) RETURN
 AS $$
 #variable_conflict use_column
 DECLARE
-	tid bigint := apikey._check_access(role, access, tenant);
+	tid bigint := apikey._check_access('grant access', role, access, tenant);
 	role_id oid;
 	changed boolean := false;
 BEGIN
@@ -278,7 +287,7 @@ CREATE FUNCTION apikey._revoke_access(role text, access text, tenant text) RETUR
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	tid bigint := apikey._check_access(role, access, tenant);
+	tid bigint := apikey._check_access('revoke access', role, access, tenant);
 	role_id oid;
 	changed boolean;
 BEGIN

@@ -224,6 +224,35 @@ SET ROLE regress_t60_a;
 SELECT apikey.remove_totp('regress_t60_all');
 SELECT apikey.remove_totp('regress_t60_nobody');
 RESET ROLE;
+-- Access that could do without the factor what its giver cannot is no way around
+-- it: admin and operator, where there is production.
+SELECT apikey.create_tenant('t60p') > 0 AS parent, apikey.create_tenant('sub', 't60p') > 0 AS tenant,
+	   apikey.create_environment('t60p/sub', 'production', is_production => true) > 0 AS production;
+CREATE FUNCTION pg_temp.access(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE result text;
+BEGIN
+	EXECUTE 'SELECT apikey.' || call INTO result;
+	RETURN result;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+CREATE TEMP TABLE calls AS SELECT row_number() OVER () AS n, call FROM unnest(ARRAY[
+	$$grant_access('regress_t60_none', 'admin', 't60p')$$, $$grant_access('regress_t60_none', 'operator', 't60p/sub')$$, $$grant_access('regress_t60_none', 'admin')$$,
+	$$revoke_access('regress_t60_none', 'admin', 't60p')$$, $$revoke_access('regress_t60_none', 'operator', 't60p/sub')$$, $$revoke_access('regress_t60_none', 'admin')$$]) call;
+GRANT SELECT ON calls TO public;
+SELECT pg_temp.clock('2040-05-01 16:30:00+00') \gset
+SELECT pg_temp.code('all') AS c1 \gset
+SET ROLE regress_t60_all;
+SELECT call, pg_temp.access(call) FROM calls ORDER BY n;
+-- not where there is no production, nor for who reads or verifies
+SELECT pg_temp.access(format('%s_access(''regress_t60_none'', %L, %L)', what, access, tenant)) FROM unnest('{grant,revoke}'::text[]) what,
+	(VALUES ('admin', 't60'), ('operator', 't60'), ('verifier', 't60p'), ('analyst', 't60p'), ('auditor', 't60p/sub')) v (access, tenant);
+BEGIN;
+SELECT apikey.step_up(:'c1');
+SELECT call, pg_temp.access(call) FROM calls ORDER BY n;
+COMMIT;
+RESET ROLE;
+SELECT pg_temp.access(call) AS without_a_factor FROM calls ORDER BY n;
 -- a rename takes the factor along; a new role of the old name has none
 ALTER ROLE regress_t60_a RENAME TO regress_t60_c;
 CREATE ROLE regress_t60_a;
