@@ -293,8 +293,10 @@ CREATE FUNCTION apikey._check_moved_policies(moved bigint[], left_behind bigint[
 AS $$
 DECLARE
 	used record;
+	living bigint;
+	revoked bigint;
 BEGIN
-	SELECT p.name, p.tenant_id, e.name AS environment, e.tenant_id AS user_id INTO used
+	SELECT p.policy_id, p.name, p.tenant_id, e.name AS environment, e.tenant_id AS user_id INTO used
 	FROM apikey.policy p
 		LEFT JOIN apikey.environment e ON e.default_policy_id = p.policy_id AND e.tenant_id = ANY (moved)
 	WHERE p.tenant_id = ANY (left_behind)
@@ -302,13 +304,20 @@ BEGIN
 			 OR EXISTS (SELECT FROM apikey.api_key k WHERE k.policy_id = p.policy_id AND k.tenant_id = ANY (moved)))
 	ORDER BY e.environment_id IS NULL, p.policy_id LIMIT 1;
 	IF FOUND THEN
+		SELECT count(*) FILTER (WHERE k.status <> 'revoked'), count(*) FILTER (WHERE k.status = 'revoked') INTO living, revoked
+			FROM apikey.api_key k WHERE k.policy_id = used.policy_id AND k.tenant_id = ANY (moved);
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('policy "%s" would be out of reach', apikey._shown(used.name)),
 			DETAIL = CASE WHEN used.environment IS NULL
-				THEN format('It belongs to tenant "%s"; keys that would be moved use it.', apikey._path(used.tenant_id))
+				THEN format('It belongs to tenant "%s"; of the keys that would be moved %s living and %s revoked ones use it.',
+							apikey._path(used.tenant_id), living, revoked)
 				ELSE format('It belongs to tenant "%s" and is the default of environment "%s" of tenant "%s".',
 							apikey._path(used.tenant_id), apikey._shown(used.environment), apikey._path(used.user_id)) END,
-			HINT = 'Give them a policy of their own tenant first.';
+			HINT = CASE
+				WHEN used.environment IS NOT NULL THEN 'Give it a policy of its own tenant with update_environment() first.'
+				ELSE concat_ws(' ',
+					CASE WHEN living > 0 THEN 'Give living keys a policy of their own tenant with update_key() first.' END,
+					CASE WHEN revoked > 0 THEN 'Remove revoked keys with delete_key(), or restore and then change them.' END) END;
 	END IF;
 END
 $$;

@@ -49,7 +49,7 @@ typedef struct FaultText
 static const FaultText texts[] = {
 	[APIKEY_LIMIT_DIMENSIONS] = {"%s must be a one-dimensional array"},
 	[APIKEY_LIMIT_TOO_MANY] = {"too many limits",
-		"A policy, or a key, has at most 8 rate limits and quotas together.",
+		"A key, a policy or a tenant has at most 8 rate limits and quotas together.",
 	"Leave out those that others imply."},
 	[APIKEY_LIMIT_NULL] = {"%s must not contain null"},
 	[APIKEY_LIMIT_NAME] = {"invalid name of %s",
@@ -58,7 +58,7 @@ static const FaultText texts[] = {
 		"Key texts are never stored.",
 	"Name the key by its id or its hint."},
 	[APIKEY_LIMIT_NAME_TWICE] = {"the name of %s is used twice",
-		"The rate limits and quotas of a policy, or of a key, have different names.",
+		"The rate limits and quotas of a key, a policy or a tenant have different names.",
 	"The name is what a verdict tells in limit_name."},
 	[APIKEY_LIMIT_SHARED] = {"invalid \"shared\" of %s",
 	"It is \"key\", the default, \"owner\", \"tenant\" or \"policy\"."},

@@ -196,6 +196,9 @@ SELECT apikey.create_policy('t52/left', 't52_lp') > 0 AS policy, apikey.create_p
 SELECT pg_temp.key('t52_lp', 't52/left/leaf', policy => 't52_lp'), pg_temp.key('ownp', 't52/left/leaf', policy => 't52_own'), pg_temp.key('tp', 't52/left/leaf', policy => 't52_p') \gset
 SELECT status FROM k, apikey.revoke_key(k.key_id) WHERE n = 't52_lp';
 SELECT pg_temp.try($$SELECT (apikey.move_tenant('t52/left/leaf', 't52/right/d3')).tenant$$);
+SELECT pg_temp.key('t52_lp2', 't52/left/leaf', policy => 't52_lp') \gset
+SELECT pg_temp.try($$SELECT (apikey.move_tenant('t52/left/leaf', 't52/right/d3')).tenant$$);
+SELECT policy FROM k, apikey.update_key(k.key_id, policy => 't52_own') WHERE n = 't52_lp2';
 SELECT status FROM k, apikey.delete_key(k.key_id) WHERE n = 't52_lp';
 SELECT apikey.create_environment('t52/left/leaf', 'lpenv', default_policy => 't52_lp') > 0 AS environment;
 SELECT pg_temp.try($$SELECT (apikey.move_tenant('t52/left/leaf', 't52/right/d3')).tenant$$);
