@@ -169,7 +169,7 @@ DECLARE
 	new_id bigint;
 	shown text;
 	limits integer;
-	request jsonb := jsonb_build_object('name', name, 'parent', parent, 'prefix', prefix,
+	request jsonb := jsonb_build_object('name', name, 'prefix', prefix,
 										'max_keys', max_keys, 'settings', settings, 'max_keys_per_owner', max_keys_per_owner)
 		|| apikey._limits_json(rate_limits, quotas);
 BEGIN
@@ -177,6 +177,8 @@ BEGIN
 		PERFORM apikey._require_all_tenants('create a tenant without a parent');
 	ELSE
 		parent_tid := apikey._tenant_id(parent, 'admin');
+		-- not the path, which a move changes
+		request := request || jsonb_build_object('parent_id', parent_tid);
 	END IF;
 	PERFORM apikey._require(name, 'name');
 	shown := apikey._shown(concat_ws('/', parent, name));

@@ -56,10 +56,17 @@ SELECT name, scopes, description FROM apikey.role r WHERE apikey.tenant_path(ten
 
 -- what was done, in the words of audit log and events; nothing of what failed
 SELECT actor = current_user AS actor, session = session_user AS session, at, apikey.tenant_path(tenant_id) AS tenant,
-       action, split_part(object, ':', 1) AS object, before, after
+       action, split_part(object, ':', 1) AS object, before, regexp_replace(after::text, '("parent_id": )\d+', '\1N') AS after
   FROM apikey.audit_log WHERE apikey.tenant_path(tenant_id) ~ '^t20(/|$)' AND action !~ '^policy' ORDER BY seq;
 SELECT apikey.tenant_path(tenant_id) AS tenant, type, key_id, payload - '{policy_id,environment_id,role_id}'::text[] AS payload, created_at
   FROM apikey.event WHERE apikey.tenant_path(tenant_id) ~ '^t20(/|$)' ORDER BY event_id;
+
+-- the parent is who it was, wherever it has moved
+SELECT apikey.create_tenant('moving', parent => 't20') > 0 AS parent,
+       apikey.create_tenant('below', parent => 't20/moving', idempotency_key => 'm') AS below \gset
+SELECT tenant FROM apikey.move_tenant('t20/moving', 't20/us');
+SELECT apikey.create_tenant('below', parent => 't20/us/moving', idempotency_key => 'm') = :below AS same;
+SELECT apikey.create_tenant('below', parent => 't20/us/moving', max_keys => 1, idempotency_key => 'm');
 
 -- the tree has an end
 SELECT apikey.create_tenant('d' || i, parent => 't20' || coalesce((SELECT string_agg('/d' || j, '' ORDER BY j) FROM generate_series(1, i - 1) j), '')) > 0 AS deep
