@@ -15,7 +15,9 @@
  * The current role is who is told of the plan.  A view of another owner gives
  * it rows, and no right to estimates over the rest; a plan that was kept is made
  * again for another role, as row security depends on it.  Bodies of our own
- * functions run as the owner of the extension, who has all statistics.
+ * functions run as the owner of the extension, who has all statistics; but with
+ * debug_print_plan, which anybody may set, the session is told of plans that
+ * others make in it.
  */
 #include "postgres.h"
 
@@ -27,6 +29,7 @@
 #include "nodes/pathnodes.h"
 #include "optimizer/plancat.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 #include "utils/snapmgr.h"
@@ -115,11 +118,10 @@ mask_of(Oid relid)
 	return class == NULL ? 0 : apikey_class_mask(class);
 }
 
-/* Whether the statistics of a table are to be kept from the current role. */
+/* Whether the statistics of a table are to be kept from a role. */
 static bool
-hidden(Oid relid)
+hidden_from(Oid role, Oid relid)
 {
-	Oid			role = GetUserId();
 	int			mask;
 
 	if (relid < FirstNormalObjectId || !IsTransactionState() ||
@@ -129,6 +131,14 @@ hidden(Oid relid)
 		return false;
 	mask = mask_of(relid);
 	return mask == 0 || !sees_all(role, mask);
+}
+
+/* The same of all who are told of the plan. */
+static bool
+hidden(Oid relid)
+{
+	return hidden_from(GetUserId(), relid) ||
+		(Debug_print_plan && hidden_from(GetOuterUserId(), relid));
 }
 
 /*
@@ -148,7 +158,7 @@ hidden_in(PlannerInfo *root, RangeTblEntry *rte)
 	if (hidden(rte->relid))
 		return true;
 	if (rte->relid < FirstNormalObjectId || !get_rel_relispartition(rte->relid) ||
-		has_bypassrls_privilege(GetUserId()))
+		(has_bypassrls_privilege(GetUserId()) && !Debug_print_plan))
 		return false;
 
 	/* as a rule it was reached through them */

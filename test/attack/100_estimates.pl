@@ -34,6 +34,7 @@ CREATE STATISTICS public.regress_expression ON lower(name) FROM apikey.api_key;
 CREATE INDEX regress_expression ON apikey.api_key (lower(owner));
 CREATE FUNCTION public.plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS 'BEGIN RETURN QUERY EXECUTE ''EXPLAIN '' || query; END';
 CREATE FUNCTION public.plan_of_owner(query text) RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN QUERY EXECUTE ''EXPLAIN '' || query; END';
+CREATE FUNCTION public.run_as_owner(query text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE query; END';
 CREATE VIEW public.keys_of_all AS SELECT * FROM apikey.api_key WHERE tenant_id = $own->{tid};
 GRANT SELECT ON public.keys_of_all TO PUBLIC;
 SELECT apikey.grant_access('regress_atk_two', 'analyst');
@@ -89,6 +90,12 @@ foreach my $role (@levels)
 }
 my @seen = grep { (plans('all', 1))[$_] ne (plans('all', 2))[$_] } 0, 1;
 is("@seen", '0 1', 'who sees all is told, so this test can tell');
+
+# plans of others that the session prints
+my @printed = map { join ' ', /:plan_rows \S+|:plan_width \S+/g } try_as($node, 'regress_atk_auditor',
+	[ map { "SET client_min_messages = log; SET debug_print_plan = on; SELECT public.run_as_owner('SELECT * FROM apikey.api_key WHERE owner = ''$_''');" } 'CANARYBceo@sales', 'nobody' ]);
+like($printed[0], qr/plan_rows .*plan_rows/, 'debug_print_plan prints what a definer function does');
+is($printed[0], $printed[1], '... and tells nothing of what is there');
 
 # --- analyzed or not ----------------------------------------------------------------
 my @queries = (
