@@ -146,7 +146,7 @@ BEGIN
 	IF was.effective_at <= now OR (apikey._rules_in_force(head.policy_id, now)).version = was.version THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('version %s of policy "%s" has taken effect', was.version, apikey._shown(head.name)),
-			DETAIL = format('It took effect at %s; history does not change.', was.effective_at),
+			DETAIL = 'History does not change.',
 			HINT = 'rollback_policy() makes a new version with the rules of an earlier one.';
 	END IF;
 
