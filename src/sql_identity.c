@@ -9,8 +9,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -29,50 +30,15 @@ PG_FUNCTION_INFO_V1(apikey_current_tenant_id);
 PG_FUNCTION_INFO_V1(apikey_current_scopes);
 PG_FUNCTION_INFO_V1(apikey_has_scope);
 
-/* of an argument no more than this is shown in a message */
-#define SHOWN_CHARS		100
-
-/* so many letters and digits in a row could be of a key */
-#define KEY_RUN			22
-
-static inline bool
-is_key_char(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-/* What may be shown of an argument; as apikey._shown() of sql/38_common.sql. */
+/* What may be shown of an argument. */
 static char *
-shown(ApikeyStr value)
+shown(text *value)
 {
-	int			len = pg_mbcharcliplen(value.ptr, value.len, SHOWN_CHARS);
-	char	   *text = palloc(len + 4);
-	int			out = 0;
+	Oid			types[] = {TEXTOID};
+	Oid			function = LookupFuncName(list_make2(makeString("apikey"), makeString("_shown")),
+										  lengthof(types), types, false);
 
-	for (int i = 0; i < len;)
-	{
-		int			run = 0;
-
-		while (i + run < len && is_key_char(value.ptr[i + run]))
-			run++;
-		if (run >= KEY_RUN)
-		{
-			memcpy(text + out, "***", 3);
-			out += 3;
-			i += run;
-			continue;
-		}
-		memcpy(text + out, value.ptr + i, run);
-		out += run;
-		i += run;
-		if (i < len)
-		{
-			text[out++] = (unsigned char) value.ptr[i] < 0x20 || value.ptr[i] == 0x7F ? '?' : value.ptr[i];
-			i++;
-		}
-	}
-	text[out] = '\0';
-	return len < value.len ? psprintf("%s...", text) : text;
+	return TextDatumGetCString(OidFunctionCall1(function, PointerGetDatum(value)));
 }
 
 /*
@@ -111,7 +77,7 @@ apikey_set_tenant(PG_FUNCTION_ARGS)
 	if (!member)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("tenant \"%s\" does not exist", shown(identity.tenant))));
+				 errmsg("tenant \"%s\" does not exist", shown(path))));
 	identity.narrow = identity.tenant_id;
 	apikey_identity_bind(&identity);
 	PG_RETURN_VOID();
