@@ -26,8 +26,10 @@ SQL_PARTS = \
 	25_internal \
 	30_rls \
 	32_dump \
+	33_rollup_tables \
 	34_flush \
 	35_partitions \
+	36_retention \
 	38_common \
 	40_tenants \
 	41_tree \
@@ -45,8 +47,20 @@ SQL_PARTS = \
 	54_approvals \
 	56_step_up \
 	60_usage \
+	61_sketches \
+	62_endpoint_classes \
+	63_rollups \
+	64_rollup_calls \
 	65_tasks \
+	66_prices \
+	67_budgets \
 	70_views \
+	71_key_label \
+	72_usage_views \
+	73_key_views \
+	74_report \
+	75_report_html \
+	76_mock \
 	90_comments \
 	91_function_comments \
 	95_grants

@@ -63,6 +63,7 @@ WITH RECURSIVE ext AS (
 	('public_not_call', 'apikey_valid_hours', 'as valid_scopes'),
 	('public_not_call', 'apikey_valid_limits', 'as valid_scopes'),
 	('public_not_call', 'apikey_flush_usage', 'waits for the writer and tells nothing'),
+	('view_as_owner', 'apikey.key_label', 'an analyst sees a few columns of keys, never the table; the view filters by his tenants itself'),
 	('trigger', 'flush_row', 'reads no table; tells sessions of a change and flushes its commit'),
 	('trigger', 'flush_truncate', 'as flush_row')
 ), member AS (
@@ -182,6 +183,8 @@ WITH RECURSIVE ext AS (
 	UNION ALL
 	SELECT 'view_as_owner', oid::regclass::text FROM rel
 	WHERE relkind IN ('v', 'm') AND NOT coalesce(reloptions, '{}') && '{security_invoker=true,security_invoker=on,security_invoker=1}'
+		AND NOT (coalesce(reloptions, '{}') && '{security_barrier=true}'
+			AND oid::regclass::text IN (SELECT object FROM allowed WHERE rule = 'view_as_owner'))
 	UNION ALL
 	SELECT 'public_may', r.oid::regclass || ' ' || a.privilege_type FROM rel r, aclexplode(r.relacl) a WHERE a.grantee = 0
 	UNION ALL

@@ -63,7 +63,7 @@ $node->safe_psql('three', 'DROP EVENT TRIGGER refuse');
 ok(poll($node, "SELECT error IS NULL AND failures > 0 FROM apikey.stat_worker WHERE task = 'partitions'", 't', 'three'),
 	'the task recovers, the failures stay counted');
 is($node->safe_psql('three', "SELECT string_agg(task, ',' ORDER BY task COLLATE \"C\") FROM apikey.stat_worker"),
-	'activity,expiry,idle,limits,partitions,retention,revocations,usage', 'all tasks are listed');
+	'activity,budgets,expiry,idle,limits,partitions,retention,revocations,rollup retention,rollups,usage', 'all tasks are listed');
 
 # --- settings of the database that would hinder a worker
 $node->safe_psql('postgres', q{
