@@ -37,6 +37,11 @@
 #define BGWORKER_INTERRUPTIBLE 0
 #endif
 
+/* VARDATA_ANY() and its kind have a header of their own since 16 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* pg_database_ownercheck() and its kind became object_ownercheck() in 16 */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_database.h"
