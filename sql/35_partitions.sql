@@ -33,11 +33,39 @@ $$;
 
 -- A setting of this extension; the default applies where the library has not
 -- defined it yet.
+--
+-- What a database may have of its own is read where ALTER DATABASE ... SET puts
+-- it: the workers of a database live long, and PostgreSQL looks there only when
+-- a session starts.  What a session has set for itself comes first.
 CREATE FUNCTION apikey._setting(name text, fallback text) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	value text := nullif(current_setting('apikey.' || name, true), '');
+	kept text;
+	source text;
+	built_in text;
 BEGIN
-	RETURN coalesce(nullif(current_setting('apikey.' || name, true), ''), fallback);
+	IF value IS NOT NULL AND name ~ '^(partition|rollup|usage)_' THEN
+		SELECT s.source, s.boot_val INTO source, built_in FROM pg_settings s WHERE s.name = 'apikey.' || _setting.name;
+		IF source = ANY ('{default,environment variable,configuration file,command line,global,database}') THEN
+			SELECT substr(c.item, length('apikey.' || _setting.name || '=') + 1) INTO kept
+			FROM pg_db_role_setting d CROSS JOIN unnest(d.setconfig) AS c (item)
+			WHERE d.setrole = 0 AND starts_with(c.item, 'apikey.' || _setting.name || '=')
+				AND d.setdatabase IN (0, (SELECT b.oid FROM pg_database b WHERE b.datname = current_database()))
+			ORDER BY d.setdatabase DESC LIMIT 1;
+			IF NOT FOUND AND source IN ('global', 'database')
+				AND has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE') THEN
+				-- it was there when this session started, and is no more
+				SELECT f.setting INTO kept FROM pg_file_settings f
+				WHERE lower(f.name) = 'apikey.' || _setting.name AND f.applied
+				ORDER BY f.seqno DESC LIMIT 1;
+				kept := coalesce(kept, built_in);
+			END IF;
+			value := coalesce(nullif(kept, ''), value);
+		END IF;
+	END IF;
+	RETURN coalesce(value, fallback);
 END
 $$;
 
@@ -65,27 +93,65 @@ BEGIN
 END
 $$;
 
--- Makes one leaf for [lower, upper): indexes, row level security, policy and
--- grants first, ATTACH last.
+-- What a leaf has to have before rows of tenants are found in it: the owner, row
+-- level security, policies and grants of apikey.usage, and no more.
+CREATE FUNCTION apikey._protect_usage_leaf(leaf regclass) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	parent pg_class%ROWTYPE;
+	grantee text;
+	rule record;
+BEGIN
+	SELECT * INTO parent FROM pg_class WHERE oid = 'apikey.usage'::regclass;
+	EXECUTE format('ALTER TABLE %s OWNER TO %I', leaf, pg_get_userbyid(parent.relowner));
+	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', leaf);
+
+	FOR rule IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = leaf ORDER BY p.polname LOOP
+		EXECUTE format('DROP POLICY %I ON %s', rule.polname, leaf);
+	END LOOP;
+	FOR rule IN
+		SELECT p.polname, pg_get_expr(p.polqual, p.polrelid) AS qual
+		FROM pg_policy p
+		WHERE p.polrelid = parent.oid AND p.polcmd = 'r' AND p.polroles = '{0}'
+		ORDER BY p.polname
+	LOOP
+		EXECUTE format('CREATE POLICY %I ON %s FOR SELECT USING (%s)', rule.polname, leaf, rule.qual);
+	END LOOP;
+
+	-- ALTER DEFAULT PRIVILEGES may have opened a new table to anybody.
+	EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', leaf);
+	FOR grantee IN
+		SELECT DISTINCT pg_get_userbyid(a.grantee)
+		FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+		WHERE c.oid = leaf AND a.grantee NOT IN (0, c.relowner)
+	LOOP
+		EXECUTE format('REVOKE ALL ON %s FROM %I', leaf, grantee);
+	END LOOP;
+	FOR grantee IN
+		SELECT DISTINCT r.rolname
+		FROM aclexplode(parent.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+		WHERE a.privilege_type = 'SELECT' AND a.grantee <> parent.relowner
+	LOOP
+		EXECUTE format('GRANT SELECT ON %s TO %I', leaf, grantee);
+	END LOOP;
+END
+$$;
+
+-- Makes one leaf for [lower, upper): indexes and protection first, ATTACH last.
 CREATE FUNCTION apikey._create_usage_leaf(leaf_name text, lower timestamptz, upper timestamptz) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	SET datestyle = 'ISO, YMD' SET timezone = 'UTC'
 AS $$
 DECLARE
-	parent pg_class%ROWTYPE;
 	space text := '';
-	grantee text;
-	rule record;
 BEGIN
-	SELECT * INTO parent FROM pg_class WHERE oid = 'apikey.usage'::regclass;
-	IF parent.reltablespace <> 0 THEN
-		space := format(' TABLESPACE %I', (SELECT spcname FROM pg_tablespace WHERE oid = parent.reltablespace));
-	END IF;
+	SELECT format(' TABLESPACE %I', t.spcname) INTO space
+	FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE c.oid = 'apikey.usage'::regclass;
+	space := coalesce(space, '');
 
 	EXECUTE format('CREATE TABLE apikey.%I (LIKE apikey.usage INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', leaf_name) || space;
-	EXECUTE format('ALTER TABLE apikey.%I OWNER TO %I', leaf_name, pg_get_userbyid(parent.relowner));
-	EXECUTE format('ALTER TABLE apikey.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', leaf_name);
 
 	-- "this key's history", "this tenant's traffic", and any slice of time.
 	-- Two rows hardly ever have the same instant: looking for duplicates
@@ -94,32 +160,7 @@ BEGIN
 	EXECUTE format('CREATE INDEX ON apikey.%I (tenant_id, at) WITH (deduplicate_items = off)', leaf_name) || space;
 	EXECUTE format('CREATE INDEX ON apikey.%I USING brin (at)', leaf_name) || space;
 
-	FOR rule IN
-		SELECT p.polname, pg_get_expr(p.polqual, p.polrelid) AS qual
-		FROM pg_policy p
-		WHERE p.polrelid = parent.oid AND p.polcmd = 'r' AND p.polroles = '{0}'
-		ORDER BY p.polname
-	LOOP
-		EXECUTE format('CREATE POLICY %I ON apikey.%I FOR SELECT USING (%s)', rule.polname, leaf_name, rule.qual);
-	END LOOP;
-
-	-- ALTER DEFAULT PRIVILEGES may have opened the new table to anybody.
-	EXECUTE format('REVOKE ALL ON apikey.%I FROM PUBLIC', leaf_name);
-	FOR grantee IN
-		SELECT DISTINCT pg_get_userbyid(a.grantee)
-		FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
-		WHERE c.oid = format('apikey.%I', leaf_name)::regclass AND a.grantee NOT IN (0, c.relowner)
-	LOOP
-		EXECUTE format('REVOKE ALL ON apikey.%I FROM %I', leaf_name, grantee);
-	END LOOP;
-	FOR grantee IN
-		SELECT DISTINCT r.rolname
-		FROM aclexplode(parent.relacl) a JOIN pg_roles r ON r.oid = a.grantee
-		WHERE a.privilege_type = 'SELECT' AND a.grantee <> parent.relowner
-	LOOP
-		EXECUTE format('GRANT SELECT ON apikey.%I TO %I', leaf_name, grantee);
-	END LOOP;
-
+	PERFORM apikey._protect_usage_leaf(format('apikey.%I', leaf_name)::regclass);
 	EXECUTE format('ALTER TABLE apikey.usage ATTACH PARTITION apikey.%I FOR VALUES FROM (%L) TO (%L)',
 				   leaf_name, lower, upper);
 END
@@ -135,7 +176,7 @@ CREATE FUNCTION apikey._ensure_partition_for(lo timestamptz, hi timestamptz) RET
 	SET timezone = 'UTC'
 AS $$
 DECLARE
-	width text := apikey._setting('partition_width', 'day');
+	width text := lower(apikey._setting('partition_width', 'day'));
 	instant timestamptz := lo;
 	lower timestamptz;
 	upper timestamptz;
@@ -188,43 +229,11 @@ CREATE FUNCTION apikey._make_partitions() RETURNS integer
 	SET timezone = 'UTC'
 AS $$
 DECLARE
-	width text := apikey._setting('partition_width', 'day');
+	width text := lower(apikey._setting('partition_width', 'day'));
 	premake integer := apikey._setting('partition_premake', '3')::integer;
 	now timestamptz := apikey._now();
 BEGIN
 	RETURN apikey._ensure_partition_for(now, now + premake * ('1 ' || width)::interval);
-END
-$$;
-
--- Drops leaves that ended longer ago than apikey.usage_retention, the oldest
--- first, at most the given number.  Parent before leaf, as every reader locks.
--- A reader that holds it up is waited for briefly only, because the writer
--- queues up behind us.
-CREATE FUNCTION apikey._drop_partitions(most integer) RETURNS integer
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-	SET lock_timeout = '500ms'
-AS $$
-DECLARE
-	keep interval := apikey._setting('usage_retention', '90d')::interval;
-	old regclass;
-	dropped integer := 0;
-BEGIN
-	IF keep = interval '0' OR NOT EXISTS (SELECT FROM apikey._usage_leaves() l
-			WHERE l.ends_at <= apikey._now() - keep) THEN
-		RETURN 0;
-	END IF;
-	PERFORM apikey._lock('partitions');
-	LOCK TABLE apikey.usage IN ACCESS EXCLUSIVE MODE;
-	FOR old IN
-		SELECT l.leaf FROM apikey._usage_leaves() l
-		WHERE l.ends_at <= apikey._now() - keep
-		ORDER BY l.ends_at LIMIT most
-	LOOP
-		EXECUTE format('DROP TABLE %s', old);
-		dropped := dropped + 1;
-	END LOOP;
-	RETURN dropped;
 END
 $$;
 
@@ -236,22 +245,5 @@ AS $$
 BEGIN
 	PERFORM apikey._require_all_tenants('create usage partitions');
 	RETURN apikey._make_partitions();
-END
-$$;
-
-CREATE FUNCTION apikey.drop_old_partitions() RETURNS integer
-	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
-CREATE FUNCTION apikey._drop_old_partitions() RETURNS integer
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	dropped integer;
-BEGIN
-	PERFORM apikey._require_all_tenants('drop usage partitions');
-	dropped := apikey._drop_partitions(1000);
-	IF dropped > 0 THEN
-		PERFORM apikey._audit(NULL, 'usage.drop_partitions', 'usage', NULL, jsonb_build_object('dropped', dropped));
-	END IF;
-	RETURN dropped;
 END
 $$;

@@ -33,6 +33,7 @@ BEGIN
 		('any', 'type', 'tenant_info', false),
 		('any', 'type', 'rate_limit', false),
 		('any', 'type', 'quota', false),
+		('any', 'type', 'cost', false),
 
 		('any', 'function', 'enroll_totp', false),
 		('any', 'function', 'confirm_totp', false),
@@ -49,9 +50,28 @@ BEGIN
 		('usage', 'relation', 'usage_hourly', false),
 		('usage', 'relation', 'usage_daily', false),
 		('usage', 'relation', 'key_label', false),
+		('usage', 'relation', 'environment_label', false),
+		('usage', 'relation', 'secret_label', false),
+		('usage', 'relation', 'key_control', false),
+		('usage', 'relation', 'usage_recent', false),
+		('usage', 'relation', 'denials', false),
+		('usage', 'relation', 'top_keys', false),
+		('usage', 'relation', 'slow_endpoints', false),
+		('usage', 'relation', 'error_rates', false),
+		('usage', 'relation', 'key_health', false),
+		('usage', 'relation', 'expiring_keys', false),
+		('usage', 'relation', 'unused_keys', false),
+		('usage', 'relation', 'old_secret_users', false),
+		('usage', 'relation', 'compliance_report', false),
+		('usage', 'function', '_view_now', false),
 		('usage', 'relation', 'quota_state', false),
 		('usage', 'relation', 'limit_state', false),
 		('usage', 'relation', 'limit_ledger', false),
+		('usage', 'relation', 'price', false),
+		('usage', 'function', 'cost_report', false),
+		('usage', 'relation', 'budget', false),
+		('usage', 'relation', 'budget_status', false),
+		('usage', 'function', 'budgets', false),
 
 		('metadata', 'relation', 'tenant', false),
 		('metadata', 'relation', 'environment', false),
@@ -71,6 +91,9 @@ BEGIN
 		('metadata', 'function', 'policy_check', false),
 		('metadata', 'function', 'policy_preview', false),
 		('usage', 'function', 'flush_usage', true),
+		('usage', 'relation', 'usage_archive', true),
+		('metadata', 'relation', 'usage_class', true),
+		('metadata', 'relation', 'usage_class_tenant', false),
 
 		('metadata', 'relation', 'stat_usage', true),
 		('metadata', 'function', '_stat_usage', true),
@@ -113,6 +136,10 @@ BEGIN
 		('admin', 'function', 'resume_tenant', false),
 		('admin', 'function', 'update_tenant', false),
 		('admin', 'function', 'move_tenant', false),
+		('admin', 'function', 'set_budget', false),
+		('admin', 'function', 'drop_budget', false),
+		('admin', 'function', 'set_price', true),
+		('admin', 'function', 'end_price', true),
 		('admin', 'function', 'create_environment', false),
 		('admin', 'function', 'update_environment', false),
 		('admin', 'function', 'create_policy', false),
@@ -127,13 +154,17 @@ BEGIN
 		('admin', 'function', 'revoke_access', false),
 		('admin', 'function', 'ensure_partitions', true),
 		('admin', 'function', 'drop_old_partitions', true),
+		('admin', 'function', 'attach_partition', true),
+		('admin', 'function', 'set_usage_class', true),
+		('admin', 'function', 'assign_usage_class', true),
 		('admin', 'function', 'rewrap_keyring', true),
 		('admin', 'function', 'check_setup', true);
 END
 $$;
 
 -- Every object of that list as GRANT names it, with the classes that open it.
--- The leaves of usage are relations of the class usage, like their parent.
+-- The leaves of usage are relations of the class usage, like their parent, and
+-- stay that when they are detached.
 CREATE FUNCTION apikey._grantable() RETURNS TABLE (class text, all_tenants boolean, privilege text, object text, acl aclitem[])
 	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -153,6 +184,10 @@ BEGIN
 	UNION ALL
 	SELECT 'usage', false, 'SELECT', format('TABLE %s', c.oid::regclass), c.relacl
 	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'apikey.usage'::regclass
+	UNION ALL
+	SELECT 'usage', false, 'SELECT', format('TABLE %s', c.oid::regclass), c.relacl
+	FROM apikey.usage_archive a JOIN pg_class c ON c.relnamespace = home AND c.relname = a.leaf
+	WHERE c.relkind = 'r'
 	UNION ALL
 	SELECT p.class, p.all_tenants, 'USAGE', format('TYPE %s', t.oid::regtype), t.typacl
 	FROM apikey._privileges() p JOIN pg_type t ON t.typnamespace = home AND t.typname = p.name

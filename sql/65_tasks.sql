@@ -165,15 +165,6 @@ BEGIN
 END
 $$;
 
--- One leaf a call: dropping it locks the parent until the end of the transaction.
-CREATE FUNCTION apikey._task_retention() RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN apikey._drop_partitions(1);
-END
-$$;
-
 -- Adds up what the writer counted since its last call.  The keys come in
 -- ascending order, as every updater of several keys takes them.  No lock on
 -- api_key: a row of a key that is deleted at the same moment may stay, unseen.

@@ -95,4 +95,12 @@
 #define apikey_compat_local_beentry(i) pgstat_fetch_stat_local_beentry(i)
 #endif
 
+/* rewriting a table takes it open and locked since 18 */
+#if PG_VERSION_NUM >= 180000
+#define apikey_compat_rewrite(oid) \
+	cluster_rel(table_open((oid), AccessExclusiveLock), InvalidOid, &(ClusterParams) {0})
+#else
+#define apikey_compat_rewrite(oid) cluster_rel((oid), InvalidOid, &(ClusterParams) {0})
+#endif
+
 #endif							/* APIKEY_COMPAT_H */

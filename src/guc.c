@@ -53,6 +53,9 @@ char	   *apikey_master_key_file = NULL;
 /* Databases of this server that can record usage at the same time. */
 int			apikey_max_databases = 8;
 
+/* Whether old partitions of apikey.usage are kept, detached. */
+bool		apikey_partition_archive = false;
+
 /* Partitions of apikey.usage made ahead of the current one. */
 int			apikey_partition_premake = 3;
 
@@ -160,6 +163,18 @@ assign_test_now(const char *newval, void *extra)
 		apikey_test_now_value = *(TimestampTz *) extra;
 }
 
+/*
+ * Shorter than the hour of a rollup, rows would go before their hour is over.
+ */
+static bool
+check_usage_retention(int *newval, void **extra, GucSource source)
+{
+	if (*newval == 0 || *newval >= 3600)
+		return true;
+	GUC_check_errdetail("It is 0, which keeps all, or at least an hour, the time a row of apikey.usage_hourly stands for.");
+	return false;
+}
+
 static void
 define_int(const char *name, const char *description, int *variable, int value,
 		   int minimum, int maximum, GucContext context, int flags)
@@ -228,13 +243,17 @@ apikey_guc_define(void)
 	define_secret_path("apikey.master_key_file",
 					   "File that holds the master key in hexadecimal.",
 					   &apikey_master_key_file);
+	DefineCustomBoolVariable("apikey.partition_archive",
+							 "Whether old usage partitions are kept, detached.",
+							 NULL, &apikey_partition_archive, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 	define_int("apikey.partition_premake",
 			   "Usage partitions made ahead of the current one.",
-			   &apikey_partition_premake, 3, 1, 100, PGC_SIGHUP, 0);
+			   &apikey_partition_premake, 3, 1, 100, PGC_SUSET, 0);
 	DefineCustomEnumVariable("apikey.partition_width",
 							 "Width of new usage partitions.", NULL,
 							 &apikey_partition_width, APIKEY_WIDTH_DAY,
-							 width_options, PGC_SIGHUP, 0, NULL, NULL, NULL);
+							 width_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	define_secret_path("apikey.previous_master_key_command",
 					   "Command that prints the master key to be replaced.",
 					   &apikey_previous_master_key_command);
@@ -269,10 +288,10 @@ apikey_guc_define(void)
 			   "Longest time a usage event waits before it is stored.",
 			   &apikey_usage_flush_interval, 200, 1, 60 * 1000,
 			   PGC_SIGHUP, GUC_UNIT_MS);
-	define_int("apikey.usage_retention",
-			   "Age at which usage partitions are dropped, 0 keeps them.",
-			   &apikey_usage_retention, 90 * 24 * 3600, 0, INT_MAX,
-			   PGC_SIGHUP, GUC_UNIT_S);
+	DefineCustomIntVariable("apikey.usage_retention",
+							"Age at which usage partitions are dropped, 0 keeps them.",
+							NULL, &apikey_usage_retention, 90 * 24 * 3600, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, check_usage_retention, NULL, NULL);
 	DefineCustomBoolVariable("apikey.usage_sync",
 							 "Whether a verification returns only after its usage row is on disk.",
 							 NULL, &apikey_usage_sync, false, PGC_SUSET, 0,

@@ -42,6 +42,7 @@ extern int	apikey_limit_wait;	/* ms */
 extern char *apikey_master_key_command;
 extern char *apikey_master_key_file;
 extern int	apikey_max_databases;
+extern bool apikey_partition_archive;
 extern int	apikey_partition_premake;
 extern int	apikey_partition_width; /* ApikeyPartitionWidth */
 extern char *apikey_previous_master_key_command;
