@@ -54,6 +54,7 @@ SQL_PARTS = \
 	65_tasks \
 	66_prices \
 	67_budgets \
+	68_costs \
 	70_views \
 	71_key_label \
 	72_usage_views \

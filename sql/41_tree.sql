@@ -219,6 +219,7 @@ BEGIN
 	t.quotas := CASE WHEN 'quotas' = ANY (clear) THEN '{}' ELSE coalesce(quotas, t.quotas) END;
 	-- together with those that stay
 	PERFORM apikey._check_limits(t.rate_limits, t.quotas);
+	PERFORM apikey._check_budget_quotas(tid, t.quotas);
 	after := apikey._tenant_json(t);
 	IF before = after THEN
 		RETURN apikey._tenant_info(tid);
