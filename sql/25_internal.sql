@@ -8,6 +8,11 @@ CREATE FUNCTION apikey._now() RETURNS pg_catalog.timestamptz
 COMMENT ON FUNCTION apikey._now() IS
 	'the clock of all decisions: the present instant, or apikey.test_now';
 
+CREATE FUNCTION apikey._view_now() RETURNS pg_catalog.timestamptz
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_view_now';
+COMMENT ON FUNCTION apikey._view_now() IS
+	'that clock, the same for a whole statement: what the views reckon from';
+
 CREATE FUNCTION apikey._caller() RETURNS pg_catalog.oid
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_caller';
 COMMENT ON FUNCTION apikey._caller() IS

@@ -41,6 +41,7 @@
 
 PG_FUNCTION_INFO_V1(apikey_call);
 PG_FUNCTION_INFO_V1(apikey_now);
+PG_FUNCTION_INFO_V1(apikey_view_now);
 PG_FUNCTION_INFO_V1(apikey_caller);
 PG_FUNCTION_INFO_V1(apikey_caller_name);
 PG_FUNCTION_INFO_V1(apikey_may);
@@ -186,6 +187,16 @@ Datum
 apikey_now(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TIMESTAMPTZ(apikey_clock_now());
+}
+
+/*
+ * apikey_view_now returns that clock as a view needs it: one instant for the
+ * whole statement, so that the planner may look at it and prune partitions.
+ */
+Datum
+apikey_view_now(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(apikey_test_now_set ? apikey_test_now_value : GetCurrentStatementStartTimestamp());
 }
 
 static Oid
