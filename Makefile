@@ -60,6 +60,8 @@ SQL_PARTS = \
 	72_usage_views \
 	73_key_views \
 	74_report \
+	75_report_charts \
+	75_report_sections \
 	75_report_html \
 	76_mock \
 	90_comments \

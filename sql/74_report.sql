@@ -1,3 +1,488 @@
 -- ---------------------------------------------------------------------------
 -- What a report is made of.
+--
+-- _report_facts() asks everything and answers one jsonb; 75_report_html makes
+-- the page of it and reads no table.  Figures of traffic come from the rollups:
+-- of hours for up to 16 days, of days beyond and where hours are gone.  All
+-- times are UTC, as the rollups are.
+--
+-- Requests are verifications: what log_usage() adds (code LOGGED) is the answer
+-- to one of them and counts for latency, errors, bytes and units only.
+--
+-- The functions run with the rights of the owner, so each is handed the tenants
+-- to look at: those of _tenant_tree(), which the caller has access to.
 -- ---------------------------------------------------------------------------
+
+-- Rows of the rollup in use.  Planned as part of the query that calls it.
+CREATE FUNCTION apikey._report_rows(tenants pg_catalog.int8[], since pg_catalog.timestamptz, until pg_catalog.timestamptz, hourly pg_catalog.bool)
+	RETURNS TABLE (
+		at pg_catalog.timestamptz,
+		key_id pg_catalog.int8,
+		endpoint_class pg_catalog.text,
+		code pg_catalog.text,
+		calls pg_catalog.int8,
+		denials pg_catalog.int8,
+		errors pg_catalog.int8,
+		units pg_catalog."numeric",
+		bytes_out pg_catalog."numeric",
+		latency pg_catalog.bytea,
+		ips pg_catalog.bytea
+	)
+	LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+BEGIN ATOMIC
+	SELECT h.hour, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
+	FROM apikey.usage_hourly h
+	WHERE _report_rows.hourly
+		AND h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND h.hour OPERATOR(pg_catalog.>=) _report_rows.since
+		AND h.hour OPERATOR(pg_catalog.<) _report_rows.until
+	UNION ALL
+	SELECT pg_catalog.timezone('UTC', d.day::pg_catalog.timestamp), d.key_id, d.endpoint_class, d.code,
+		d.calls, d.denials, d.errors, d.units, d.bytes_out, d.latency, d.ips
+	FROM apikey.usage_daily d
+	WHERE NOT _report_rows.hourly
+		AND d.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND d.day OPERATOR(pg_catalog.>=) (pg_catalog.timezone('UTC', _report_rows.since))::pg_catalog.date
+		AND d.day OPERATOR(pg_catalog.<) (pg_catalog.timezone('UTC', _report_rows.until))::pg_catalog.date;
+END;
+
+-- The range in whole hours or days, and how long a bar of a chart is.
+CREATE FUNCTION apikey._report_span(INOUT since timestamptz, INOUT until timestamptz, now timestamptz,
+	OUT hourly boolean, OUT step interval)
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	SET timezone = 'UTC'
+AS $$
+DECLARE
+	kept interval := apikey._setting('rollup_hourly_retention', '90d')::interval;
+	length interval;
+BEGIN
+	until := coalesce(until, now);
+	IF NOT isfinite(until) OR until > now + interval '366 days' OR until < '1970-01-02'
+		OR NOT coalesce(isfinite(since), true) OR since < '1970-01-01' OR since >= until
+		OR until - since > interval '366 days' THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'invalid range of time for a report',
+			DETAIL = 'since comes before until, at most 366 days; both are finite, not before 1970 nor more than 366 days ahead.';
+	END IF;
+	until := date_trunc('hour', until + interval '1 hour' - interval '1 us');
+	since := date_trunc('hour', coalesce(since, until - interval '7 days'));
+	length := until - since;
+	-- the range before it is compared with is of the same kind
+	hourly := length <= interval '16 days' AND (kept = interval '0' OR since - length >= date_trunc('hour', now - kept));
+	IF NOT hourly THEN
+		until := date_trunc('day', until + interval '1 day' - interval '1 us');
+		since := date_trunc('day', since);
+		length := until - since;
+	END IF;
+	step := CASE
+		WHEN hourly AND length <= interval '2 days' THEN interval '1 hour'
+		WHEN hourly AND length <= interval '8 days' THEN interval '3 hours'
+		WHEN hourly THEN interval '6 hours'
+		WHEN length <= interval '92 days' THEN interval '1 day'
+		ELSE interval '7 days' END;
+END
+$$;
+
+-- Sums over a range.
+CREATE FUNCTION apikey._report_totals(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT jsonb_build_object(
+			'accepted', coalesce(sum(r.calls) FILTER (WHERE r.code = 'VALID'), 0),
+			'denied', coalesce(sum(r.denials), 0),
+			'logged', coalesce(sum(r.calls) FILTER (WHERE r.code = 'LOGGED'), 0),
+			'errors', coalesce(sum(r.errors), 0),
+			'units', coalesce(sum(r.units) FILTER (WHERE r.code IN ('VALID', 'LOGGED')), 0),
+			'bytes', coalesce(sum(r.bytes_out), 0),
+			'p50', apikey.latency_percentile(apikey.latency_merge(r.latency), 0.5),
+			'p95', apikey.latency_percentile(apikey.latency_merge(r.latency), 0.95),
+			'ips', coalesce(apikey.ip_count(apikey.ip_merge(r.ips)), 0),
+			'keys', count(DISTINCT r.key_id) FILTER (WHERE r.code = 'VALID'))
+		FROM apikey._report_rows(tenants, since, until, hourly) r);
+END
+$$;
+
+-- A bar for each step, those without traffic too.
+CREATE FUNCTION apikey._report_traffic(tenants bigint[], since timestamptz, until timestamptz, hourly boolean, step interval) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+BEGIN
+	RETURN (
+		WITH bar AS (
+			SELECT date_bin(step, r.at, _report_traffic.since) AS since,
+				   sum(r.calls) FILTER (WHERE r.code = 'VALID') AS accepted,
+				   sum(r.denials) AS denied,
+				   sum(r.errors) AS errors,
+				   apikey.latency_merge(r.latency) AS latency
+			FROM apikey._report_rows(tenants, _report_traffic.since, _report_traffic.until, hourly) r
+			GROUP BY 1
+		)
+		SELECT jsonb_agg(jsonb_build_object(
+			'since', s.at,
+			'until', least(s.at + step, _report_traffic.until),
+			'accepted', coalesce(b.accepted, 0),
+			'denied', coalesce(b.denied, 0),
+			'errors', coalesce(b.errors, 0),
+			'p50', apikey.latency_percentile(b.latency, 0.5),
+			'p95', apikey.latency_percentile(b.latency, 0.95),
+			'p99', apikey.latency_percentile(b.latency, 0.99)) ORDER BY s.at)
+		FROM generate_series(_report_traffic.since, _report_traffic.until - interval '1 us', step) s (at)
+			LEFT JOIN bar b ON b.since = s.at);
+END
+$$;
+
+CREATE FUNCTION apikey._report_reasons(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT coalesce(jsonb_agg(jsonb_build_object('code', c.code, 'calls', c.calls, 'keys', c.keys)
+			ORDER BY c.calls DESC, c.code), '[]')
+		FROM (SELECT r.code, sum(r.denials) AS calls, count(DISTINCT r.key_id) AS keys
+			  FROM apikey._report_rows(tenants, since, until, hourly) r
+			  WHERE r.denials > 0 GROUP BY r.code) c);
+END
+$$;
+
+CREATE FUNCTION apikey._report_endpoints(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT jsonb_build_object(
+			'classes', count(*),
+			'list', coalesce(jsonb_agg(jsonb_build_object(
+				'endpoint', e.endpoint_class, 'accepted', e.accepted, 'denied', e.denied, 'errors', e.errors, 'logged', e.logged,
+				'p50', apikey.latency_percentile(e.latency, 0.5), 'p95', apikey.latency_percentile(e.latency, 0.95),
+				'bytes', e.bytes) ORDER BY e.place) FILTER (WHERE e.place <= 10), '[]'))
+		FROM (SELECT r.endpoint_class,
+					 coalesce(sum(r.calls) FILTER (WHERE r.code = 'VALID'), 0) AS accepted,
+					 sum(r.denials) AS denied, sum(r.errors) AS errors,
+					 coalesce(sum(r.calls) FILTER (WHERE r.code = 'LOGGED'), 0) AS logged,
+					 apikey.latency_merge(r.latency) AS latency, sum(r.bytes_out) AS bytes,
+					 row_number() OVER (ORDER BY sum(r.calls) DESC, r.endpoint_class) AS place
+			  FROM apikey._report_rows(tenants, since, until, hourly) r
+			  WHERE r.endpoint_class IS NOT NULL GROUP BY r.endpoint_class) e);
+END
+$$;
+
+-- Quotas whose window is running, the fullest first, and until when the rest
+-- lasts if it goes on as it did since the window began.
+CREATE FUNCTION apikey._report_limits(tenants bigint[], now timestamptz) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+BEGIN
+	RETURN (
+		WITH q AS (
+			SELECT s.*, s.units + s.credits AS total,
+				   CASE WHEN s.units + s.credits > 0 THEN s.used::float8 / (s.units + s.credits) ELSE 1 END AS share
+			FROM apikey.quota_state s
+			WHERE s.tenant_id = ANY (tenants) AND s.window_start <= now AND s.window_end > now
+		), top AS (
+			SELECT q.*, row_number() OVER (ORDER BY q.share DESC, q.quota_id) AS place FROM q
+		)
+		SELECT jsonb_build_object(
+			'running', count(*),
+			'near', count(*) FILTER (WHERE t.share >= 0.8),
+			'list', coalesce(jsonb_agg(jsonb_build_object(
+				'name', t.name, 'shared', t.shared,
+				'holder', CASE t.shared
+					WHEN 'key' THEN coalesce((SELECT k.name FROM apikey.api_key k WHERE k.key_id = t.key_id), '')
+					WHEN 'policy' THEN (SELECT p.name FROM apikey.policy p WHERE p.policy_id::text = t.holder)
+					WHEN 'owner' THEN t.holder
+					ELSE apikey._path(t.tenant_id) END,
+				'key_id', CASE WHEN t.shared = 'key' THEN t.key_id END,
+				'used', t.used, 'total', t.total, 'share', t.share,
+				'ends', CASE WHEN isfinite(t.window_end) THEN t.window_end END,
+				'empty', CASE WHEN t.used > 0 AND t.used < t.total AND isfinite(t.window_start) AND t.window_start < now
+						AND (extract(epoch FROM now - t.window_start)::float8 * (t.total - t.used) / t.used) < extract(epoch FROM t.window_end - now)
+					THEN now + make_interval(secs => extract(epoch FROM now - t.window_start)::float8 * (t.total - t.used) / t.used) END)
+				ORDER BY t.place) FILTER (WHERE t.place <= 10 AND t.share >= 0.5), '[]'))
+		FROM top t);
+END
+$$;
+
+-- What ends in the thirteen weeks that begin with this one, and how old
+-- secrets are.  Of a key that is not revoked.
+CREATE FUNCTION apikey._report_calendar(tenants bigint[], now timestamptz) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+DECLARE
+	monday constant date := date_trunc('week', now)::date;
+BEGIN
+	RETURN (
+		WITH k AS MATERIALIZED (
+			SELECT t.key_id, t.name, t.owner, t.expires_at, t.revoke_at, t.next_rotation_at, t.created_at
+			FROM apikey.api_key t WHERE t.tenant_id = ANY (tenants) AND t.status <> 'revoked'
+		), s AS MATERIALIZED (
+			SELECT k.key_id, max(t.created_at) AS made_at, min(t.expires_at) FILTER (WHERE t.expires_at > now) AS overlap_ends
+			FROM k JOIN apikey.key_secret t ON t.key_id = k.key_id AND t.revoked_at IS NULL
+			GROUP BY k.key_id
+		), d AS (
+			SELECT k.key_id, k.name, k.owner, e.what, e.at, row_number() OVER (ORDER BY e.at, k.key_id, e.what) AS place
+			FROM k LEFT JOIN s ON s.key_id = k.key_id
+				CROSS JOIN LATERAL (VALUES ('expires', k.expires_at), ('revoked', k.revoke_at),
+					('rotates', k.next_rotation_at), ('old secret ends', s.overlap_ends)) e (what, at)
+			WHERE e.at > now AND e.at < monday + 91
+		)
+		SELECT jsonb_build_object(
+			'monday', monday,
+			'days', (SELECT coalesce(jsonb_agg(jsonb_build_object('day', x.day, 'what', x.what, 'keys', x.keys) ORDER BY x.day, x.what), '[]')
+					 FROM (SELECT d.at::date AS day, d.what, count(*) AS keys FROM d GROUP BY 1, 2) x),
+			'list', (SELECT coalesce(jsonb_agg(jsonb_build_object('at', d.at, 'what', d.what, 'key_id', d.key_id, 'name', d.name, 'owner', d.owner)
+						ORDER BY d.place), '[]') FROM d WHERE d.place <= 12),
+			'week', (SELECT count(DISTINCT d.key_id) FROM d WHERE d.at < now + interval '7 days' AND d.what IN ('expires', 'revoked')),
+			'dates', (SELECT count(*) FROM d),
+			'endless', (SELECT count(*) FROM k WHERE k.expires_at IS NULL),
+			'keys', (SELECT count(*) FROM k),
+			'ages', (SELECT jsonb_agg(jsonb_build_object('from', a.lower, 'to', a.upper, 'keys',
+						(SELECT count(*) FROM s WHERE s.made_at <= now - make_interval(days => a.lower)
+							AND (a.upper IS NULL OR s.made_at > now - make_interval(days => a.upper)))) ORDER BY a.lower)
+					 FROM (VALUES (0, 30), (30, 90), (90, 180), (180, 365), (365, NULL)) a (lower, upper))));
+END
+$$;
+
+-- --- keys ------------------------------------------------------------------
+
+-- A key as a report shows it; one that was deleted since has only its id.
+CREATE FUNCTION apikey._report_key(key_id bigint) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN coalesce(
+		(SELECT jsonb_build_object('key_id', k.key_id, 'name', k.name, 'owner', k.owner, 'status', k.status,
+					'tenant', apikey._path(k.tenant_id), 'environment', e.name)
+		 FROM apikey.api_key k JOIN apikey.environment e ON e.environment_id = k.environment_id
+		 WHERE k.key_id = _report_key.key_id),
+		jsonb_build_object('key_id', _report_key.key_id, 'status', 'deleted'));
+END
+$$;
+
+-- What each key did in a range.  hours: a bit for each hour of the day it was
+-- accepted in, those of weekends 24 places up; days: a bit for each day.
+CREATE FUNCTION apikey._report_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean)
+	RETURNS TABLE (
+		key_id bigint,
+		accepted bigint,
+		denied bigint,
+		errors bigint,
+		bytes numeric,
+		limited bigint,
+		revoked bigint,
+		superseded bigint,
+		expired bigint,
+		latency bytea,
+		ips bigint,
+		hours bigint,
+		days bigint
+	)
+	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT r.key_id,
+		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'VALID'), 0)::bigint,
+		   sum(r.denials)::bigint,
+		   sum(r.errors)::bigint,
+		   sum(r.bytes_out),
+		   coalesce(sum(r.calls) FILTER (WHERE r.code IN ('QUOTA_EXCEEDED', 'RATE_LIMITED')), 0)::bigint,
+		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'REVOKED'), 0)::bigint,
+		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'SUPERSEDED'), 0)::bigint,
+		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'EXPIRED'), 0)::bigint,
+		   apikey.latency_merge(r.latency),
+		   coalesce(apikey.ip_count(apikey.ip_merge(r.ips)), 0),
+		   bit_or(1::bigint << t.slot) FILTER (WHERE r.code = 'VALID'),
+		   bit_or(1::bigint << t.day) FILTER (WHERE r.code = 'VALID')
+	FROM apikey._report_rows(tenants, since, until, hourly) r
+		LEFT JOIN (SELECT g.at, extract(hour FROM g.at)::integer + CASE WHEN extract(isodow FROM g.at) > 5 THEN 24 ELSE 0 END AS slot,
+						  extract(day FROM g.at - _report_keys.since)::integer AS day
+				   FROM generate_series(_report_keys.since, _report_keys.until - interval '1 us', interval '1 hour') g (at)
+				   WHERE _report_keys.hourly) t ON t.at = r.at
+	WHERE r.key_id IS NOT NULL
+	GROUP BY r.key_id;
+END
+$$;
+
+-- The hours of the day that are not among these nor next to one of them, each
+-- kind of day for itself.
+CREATE FUNCTION apikey._other_hours(hours bigint) RETURNS bigint
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	day constant bigint := (1::bigint << 24) - 1;
+	work bigint := hours & day;
+	weekend bigint := hours >> 24;
+BEGIN
+	work := (work | work << 1 | work >> 1 | work >> 23 | work << 23) & day;
+	weekend := (weekend | weekend << 1 | weekend >> 1 | weekend >> 23 | weekend << 23) & day;
+	RETURN ~(work | weekend << 24) & ((1::bigint << 48) - 1);
+END
+$$;
+
+-- Keys that use an old secret beside a new one: how many of the latest thousand
+-- requests of each in the range.  Rollups do not tell secrets apart, so this
+-- looks at usage, for two hundred keys at most.
+CREATE FUNCTION apikey._report_old_secrets(tenants bigint[], since timestamptz, until timestamptz, now timestamptz)
+	RETURNS TABLE (key_id bigint, requests bigint, ends timestamptz)
+	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+	SELECT o.key_id, u.requests, o.ends
+	FROM (SELECT s.key_id, array_agg(s.secret_id) AS secrets, max(s.expires_at) AS ends, max(n.created_at) AS rotated_at
+		  FROM apikey.api_key k
+			JOIN apikey.key_secret s ON s.key_id = k.key_id AND s.revoked_at IS NULL AND s.expires_at > now
+			JOIN apikey.key_secret n ON n.key_id = s.key_id AND n.secret_id > s.secret_id AND n.revoked_at IS NULL
+		  WHERE k.tenant_id = ANY (tenants) AND k.status <> 'revoked'
+		  GROUP BY s.key_id ORDER BY 4 DESC, 1 LIMIT 200) o
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS requests
+			FROM (SELECT r.secret_id, r.code FROM apikey.usage r
+				  WHERE r.key_id = o.key_id AND r.at >= greatest(_report_old_secrets.since, o.rotated_at) AND r.at < _report_old_secrets.until
+				  ORDER BY r.at DESC LIMIT 1000) l
+			WHERE l.secret_id = ANY (o.secrets) AND l.code = 'VALID') u
+	WHERE u.requests > 0;
+END
+$$;
+
+-- The busiest keys, those that ran into limits, and those with something about
+-- them that should be looked at: what (kind), how bad (3 is worst) and the
+-- figures that say it.  The thresholds are described in doc/apikey.md.
+CREATE FUNCTION apikey._report_about_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean, now timestamptz) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+DECLARE
+	length constant interval := until - since;
+	steps constant numeric := extract(epoch FROM length) / CASE WHEN hourly THEN 3600 ELSE 86400 END;
+BEGIN
+	RETURN (
+		WITH n AS MATERIALIZED (
+			SELECT * FROM apikey._report_keys(tenants, since, until, hourly)
+		), b AS MATERIALIZED (
+			SELECT * FROM apikey._report_keys(tenants, since - length, since, hourly)
+		), burst AS (
+			SELECT x.key_id, max(x.denied) AS denied, (array_agg(x.at ORDER BY x.denied DESC, x.at))[1] AS at
+			FROM (SELECT r.key_id, r.at, sum(r.denials) AS denied
+				  FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
+				  WHERE r.denials > 0 AND r.key_id IS NOT NULL GROUP BY r.key_id, r.at) x
+			GROUP BY x.key_id
+		), strange AS MATERIALIZED (
+			-- a key with habits: seen on three days or more, and quiet half of the hours of work days
+			SELECT n.key_id, apikey._other_hours(b.hours) AS hours
+			FROM n JOIN b ON b.key_id = n.key_id
+			WHERE hourly AND b.accepted >= 100 AND bit_count(b.days::bit(64)) >= 3 AND bit_count(b.hours::bit(24)) <= 12
+				AND (n.hours & apikey._other_hours(b.hours)) <> 0
+		), off AS (
+			SELECT s.key_id, sum(r.calls) AS calls, min(r.at) AS at
+			FROM strange s
+				JOIN apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r ON r.key_id = s.key_id
+			WHERE r.code = 'VALID' AND (s.hours >> (extract(hour FROM r.at)::integer
+					+ CASE WHEN extract(isodow FROM r.at) > 5 THEN 24 ELSE 0 END)) & 1 = 1
+			GROUP BY s.key_id
+		), finding (key_id, severity, kind, n, more) AS (
+			SELECT n.key_id, 3, 'revoked', n.revoked::numeric, jsonb_build_object('at', k.revoked_at)
+			FROM n LEFT JOIN apikey.api_key k ON k.key_id = n.key_id WHERE n.revoked > 0
+			UNION ALL
+			SELECT n.key_id, 3, 'addresses', n.ips, jsonb_build_object('before', coalesce(b.ips, 0))
+			FROM n LEFT JOIN b ON b.key_id = n.key_id WHERE n.ips >= 20 AND n.ips >= 5 * coalesce(b.ips, 0) AND b.ips > 0
+			UNION ALL
+			SELECT o.key_id, 2, 'hours', o.calls, jsonb_build_object('at', o.at) FROM off o WHERE o.calls >= 20
+			UNION ALL
+			SELECT x.key_id, 2, 'burst', x.denied, jsonb_build_object('at', x.at, 'hourly', hourly)
+			FROM burst x JOIN n ON n.key_id = x.key_id
+			WHERE x.denied >= CASE WHEN hourly THEN 100 ELSE 1000 END AND x.denied * steps >= 5 * n.denied
+			UNION ALL
+			SELECT n.key_id, 2, 'dormant', n.accepted, jsonb_build_object('day', p.day)
+			FROM n CROSS JOIN LATERAL (
+				SELECT d.day FROM apikey.usage_daily d
+				WHERE d.key_id = n.key_id AND d.day < _report_about_keys.since::date AND d.code = 'VALID'
+				ORDER BY d.day DESC LIMIT 1) p
+			WHERE n.accepted > 0 AND p.day <= _report_about_keys.since::date - 30
+			UNION ALL
+			SELECT n.key_id, 2, 'bytes', n.bytes, jsonb_build_object('before', b.bytes)
+			FROM n JOIN b ON b.key_id = n.key_id WHERE n.bytes >= 100000000 AND b.bytes > 0 AND n.bytes >= 5 * b.bytes
+			UNION ALL
+			SELECT n.key_id, 2, 'superseded', n.superseded, '{}' FROM n WHERE n.superseded > 0
+			UNION ALL
+			SELECT o.key_id, 1, 'old secret', o.requests, jsonb_build_object('ends', o.ends)
+			FROM apikey._report_old_secrets(tenants, since, until, now) o
+			UNION ALL
+			SELECT n.key_id, 1, 'expired', n.expired, '{}' FROM n WHERE n.expired > 0
+		), suspect AS (
+			SELECT f.key_id, max(f.severity) AS severity,
+				   jsonb_agg(jsonb_build_object('kind', f.kind, 'severity', f.severity, 'n', f.n) || f.more ORDER BY f.severity DESC, f.kind) AS findings,
+				   row_number() OVER (ORDER BY max(f.severity) DESC, count(*) DESC, max(f.n) DESC, f.key_id) AS place
+			FROM finding f GROUP BY f.key_id
+		), talker AS (
+			SELECT n.*, row_number() OVER (ORDER BY n.accepted + n.denied DESC, n.key_id) AS place FROM n
+		), limited AS (
+			SELECT n.key_id, n.limited, n.accepted + n.denied AS calls, row_number() OVER (ORDER BY n.limited DESC, n.key_id) AS place
+			FROM n WHERE n.limited > 0
+		)
+		SELECT jsonb_build_object(
+			'suspects', (SELECT count(*) FROM suspect),
+			'severities', (SELECT jsonb_object_agg(x.severity, x.keys) FROM (SELECT s.severity, count(*) AS keys FROM suspect s GROUP BY 1) x),
+			'suspicious', (SELECT coalesce(jsonb_agg(apikey._report_key(s.key_id)
+					|| jsonb_build_object('severity', s.severity, 'findings', s.findings) ORDER BY s.place), '[]')
+				FROM suspect s WHERE s.place <= 20),
+			'talkers', (SELECT coalesce(jsonb_agg(apikey._report_key(t.key_id)
+					|| jsonb_build_object('accepted', t.accepted, 'denied', t.denied, 'errors', t.errors, 'bytes', t.bytes, 'ips', t.ips,
+						'p95', apikey.latency_percentile(t.latency, 0.95)) ORDER BY t.place), '[]')
+				FROM talker t WHERE t.place <= 10),
+			'limited_keys', (SELECT count(*) FROM limited),
+			'limited', (SELECT coalesce(jsonb_agg(apikey._report_key(l.key_id)
+					|| jsonb_build_object('limited', l.limited, 'calls', l.calls) ORDER BY l.place), '[]')
+				FROM limited l WHERE l.place <= 5),
+			'seen', (SELECT count(*) FROM n)));
+END
+$$;
+
+-- --- all of it -------------------------------------------------------------
+
+CREATE FUNCTION apikey._report_facts(tenant_id bigint, since timestamptz, until timestamptz) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+DECLARE
+	now constant timestamptz := apikey._now();
+	tenants constant bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(_report_facts.tenant_id) t);
+	s constant record := apikey._report_span(since, until, now);
+	length constant interval := s.until - s.since;
+BEGIN
+	RETURN jsonb_build_object(
+			'tenant', apikey._path(tenant_id),
+			'tenants', cardinality(tenants),
+			'now', now, 'since', s.since, 'until', s.until, 'hourly', s.hourly, 'step', extract(epoch FROM s.step),
+			'totals', apikey._report_totals(tenants, s.since, s.until, s.hourly),
+			'before', apikey._report_totals(tenants, s.since - length, s.since, s.hourly),
+			'traffic', apikey._report_traffic(tenants, s.since, s.until, s.hourly, s.step),
+			'reasons', apikey._report_reasons(tenants, s.since, s.until, s.hourly),
+			'endpoints', apikey._report_endpoints(tenants, s.since, s.until, s.hourly),
+			'limits', apikey._report_limits(tenants, now),
+			'calendar', apikey._report_calendar(tenants, now))
+		|| apikey._report_about_keys(tenants, s.since, s.until, s.hourly, now);
+END
+$$;
+
+COMMENT ON FUNCTION apikey._report_rows(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool) IS
+	'rows of usage_hourly or usage_daily of some tenants in a range';
+COMMENT ON FUNCTION apikey._report_span(timestamptz, timestamptz, timestamptz) IS
+	'the range of a report in whole hours or days, and the length of its bars; raises for a bad one';
+COMMENT ON FUNCTION apikey._report_totals(bigint[], timestamptz, timestamptz, boolean) IS 'sums over a range';
+COMMENT ON FUNCTION apikey._report_traffic(bigint[], timestamptz, timestamptz, boolean, interval) IS
+	'traffic and latency of each step of a range';
+COMMENT ON FUNCTION apikey._report_reasons(bigint[], timestamptz, timestamptz, boolean) IS 'denials by code';
+COMMENT ON FUNCTION apikey._report_endpoints(bigint[], timestamptz, timestamptz, boolean) IS 'the busiest classes of endpoints';
+COMMENT ON FUNCTION apikey._report_limits(bigint[], timestamptz) IS 'quotas that are at least half used';
+COMMENT ON FUNCTION apikey._report_calendar(bigint[], timestamptz) IS
+	'what ends in the next thirteen weeks, and the age of secrets';
+COMMENT ON FUNCTION apikey._report_key(bigint) IS 'names and status of a key';
+COMMENT ON FUNCTION apikey._report_keys(bigint[], timestamptz, timestamptz, boolean) IS 'what each key did in a range';
+COMMENT ON FUNCTION apikey._other_hours(bigint) IS 'the hours of the week that are neither among these nor next to one';
+COMMENT ON FUNCTION apikey._report_old_secrets(bigint[], timestamptz, timestamptz, timestamptz) IS
+	'keys that still use an old secret';
+COMMENT ON FUNCTION apikey._report_about_keys(bigint[], timestamptz, timestamptz, boolean, timestamptz) IS
+	'the busiest keys, those that ran into limits, and those that should be looked at';
+COMMENT ON FUNCTION apikey._report_facts(bigint, timestamptz, timestamptz) IS 'everything a report shows';
