@@ -64,7 +64,7 @@ SELECT
 	h.endpoint_class,
 	h.code,
 	h.calls,
-	apikey.ip_count(h.ips) AS ips,
+	COALESCE(apikey.ip_count(h.ips), 0::pg_catalog.int8) AS ips,
 	h.tenant_id,
 	h.environment_id
 FROM apikey.usage_hourly h
@@ -94,7 +94,7 @@ SELECT
 	s.bytes,
 	pg_catalog.round((apikey.latency_percentile(s.latency, 0.5) OPERATOR(pg_catalog./) 1000)::pg_catalog."numeric", 3) AS p50_ms,
 	pg_catalog.round((apikey.latency_percentile(s.latency, 0.95) OPERATOR(pg_catalog./) 1000)::pg_catalog."numeric", 3) AS p95_ms,
-	apikey.ip_count(s.ips) AS ips,
+	COALESCE(apikey.ip_count(s.ips), 0::pg_catalog.int8) AS ips,
 	s.tenant_id,
 	s.environment_id
 FROM (

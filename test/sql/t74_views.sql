@@ -1,0 +1,200 @@
+-- The views of traffic and of keys: what they show, and that an analyst sees
+-- his tenants only, whatever he puts into his statement.
+-- All in one transaction that is rolled back; nothing is verified in it, the
+-- rows of usage and of its rollups are made by hand.
+\set SHOW_CONTEXT never
+\set VERBOSITY terse
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+SET intervalstyle = 'postgres';
+CREATE ROLE regress_t74_analyst; CREATE ROLE regress_t74_all; CREATE ROLE regress_t74_sub; CREATE ROLE regress_t74_verifier;
+CREATE ROLE regress_t74_op; CREATE ROLE regress_t74_adm; CREATE ROLE regress_t74_none;
+BEGIN;
+CREATE FUNCTION public.t74_clock(at timestamptz) RETURNS void LANGUAGE sql AS $$ SELECT set_config('apikey.test_now', extract(epoch FROM at)::text, true) $$;
+SELECT t74_clock('2030-11-01 12:00:00+00') \gset
+SELECT apikey.create_tenant('t74a') > 0 AND apikey.create_tenant('sub', parent => 't74a') > 0 AND apikey.create_tenant('t74b') > 0 AS tenants;
+SELECT apikey.create_policy('t74a', 'office', allowed_cidrs => '{10.0.0.0/8}', grace => '10 days') > 0 AS policy;
+SELECT bool_and(apikey.create_environment(t, 'production', is_production => true) > 0) AND bool_and(apikey.create_environment(t, 'dev') > 0) AS environments
+  FROM unnest('{t74a,t74a/sub,t74b}'::text[]) t;
+SELECT bool_and(apikey.grant_access(r, l, t)) AS granted FROM (VALUES ('regress_t74_analyst', 'analyst', 't74a'), ('regress_t74_all', 'analyst', NULL), ('regress_t74_sub', 'auditor', 't74a/sub'),
+	('regress_t74_verifier', 'verifier', 't74a'), ('regress_t74_op', 'operator', 't74a'), ('regress_t74_adm', 'admin', 't74a')) v (r, l, t);
+
+-- keys, made at different times
+CREATE TABLE public.t74_key AS SELECT 'old'::text AS n, key_id, secret_id FROM apikey.create_key('t74a', 'dev', name => 'old');
+CREATE FUNCTION public.t74_id(n text) RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT key_id FROM public.t74_key WHERE t74_key.n = t74_id.n $$;
+INSERT INTO t74_key SELECT 'turned', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'turned', owner => 'ann', tags => '{project:shop,eu}');
+INSERT INTO t74_key SELECT 'turned, too', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'turned, too', owner => 'ann');
+INSERT INTO t74_key SELECT 'grace', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'grace', owner => 'ann', policy => 'office', expires_at => '2031-03-10');
+INSERT INTO t74_key SELECT 'expired', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'expired', owner => 'ann', expires_at => '2031-03-10');
+SELECT t74_clock('2031-03-01 12:00:00+00') \gset
+INSERT INTO t74_key SELECT 'web', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'web', owner => 'ann', tags => '{eu,project:shop}', expires_at => '2031-03-20 12:00:00+00', cidrs => '{10.1.0.0/16}');
+INSERT INTO t74_key SELECT 'web child', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'web child', owner => 'bob', parent_key_id => t74_id('web'));
+INSERT INTO t74_key SELECT 'later', key_id, secret_id FROM apikey.create_key('t74a', 'dev', name => 'later', owner => 'bob', not_before => '2031-04-01', expires_at => '2031-04-10');
+INSERT INTO t74_key SELECT 'stopped', key_id, secret_id FROM apikey.create_key('t74a', 'dev', name => 'stopped', owner => 'bob');
+INSERT INTO t74_key SELECT 'planned', key_id, secret_id FROM apikey.create_key('t74a', 'dev', name => 'planned', owner => 'bob', expires_at => '2040-01-01');
+INSERT INTO t74_key SELECT 'dead', key_id, secret_id FROM apikey.create_key('t74a', 'dev', name => 'dead', owner => 'bob');
+INSERT INTO t74_key SELECT 'below', key_id, secret_id FROM apikey.create_key('t74a/sub', 'production', name => 'below', owner => 'sue');
+INSERT INTO t74_key SELECT 'foreign', key_id, secret_id FROM apikey.create_key('t74b', 'production', name => 'foreign', owner => 'foreign', tags => '{project:foreign}', expires_at => '2031-03-21');
+INSERT INTO t74_key SELECT 'foreign old', key_id, secret_id FROM apikey.create_key('t74b', 'production', name => 'foreign old', owner => 'foreign');
+INSERT INTO t74_key SELECT 'gone', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'gone', owner => 'bob');
+-- with a second pair of eyes
+SET LOCAL ROLE regress_t74_op;
+SELECT key_id AS asked FROM apikey.request_key('t74a', 'production', name => 'asked', owner => 'bob', policy => 'office', ttl => '2 years') \gset
+SET LOCAL ROLE regress_t74_adm;
+SELECT key_id = :asked AS approved FROM apikey.approve_key(:asked);
+RESET ROLE;
+INSERT INTO t74_key SELECT 'asked', :asked, s.secret_id FROM apikey.key_secret s WHERE s.key_id = :asked;
+SELECT (apikey.suspend_key(t74_id('stopped'))).status AS stopped, (apikey.revoke_key(t74_id('dead'))).status AS dead;
+SELECT count(apikey.rotate_key(t74_id(n), overlap => '30 days')) AS rotated FROM unnest('{turned,foreign old}'::text[]) n;
+SELECT count(apikey.rotate_key(t74_id('turned, too'), overlap => '1 day')) AS rotated;
+SELECT t74_clock('2031-03-15 12:30:00+00') \gset
+SELECT (apikey.revoke_key(t74_id('planned'), at => '2031-03-17')).revoke_at;
+
+-- traffic: from 14 March on, and what writes the rollups in one statement
+SELECT apikey._ensure_partition_for('2031-03-14', '2031-03-16') >= 0 AS leaves;
+INSERT INTO apikey.usage (at, tenant_id, key_id, secret_id, environment_id, code, method, endpoint, status, latency_us, bytes_in, bytes_out, units, ip, user_agent, request_id)
+SELECT v.at::timestamptz + s * interval '1 second', k.tenant_id, k.key_id, t.secret_id, k.environment_id, v.code, 'GET', v.endpoint, v.status, v.us * s, 10, 100, 2, v.ip::inet, v.agent, v.n || s
+FROM (VALUES
+	('web', '2031-03-15 12:00', 'VALID', '/orders/1', NULL, NULL, '10.1.0.1', 'shop/1', 40),
+	('web', '2031-03-15 12:00', 'LOGGED', '/orders/1', 200, 1000, '10.1.0.1', 'shop/1', 30),
+	('web', '2031-03-15 12:01', 'LOGGED', '/reports', 503, 500000, '10.1.0.2', 'shop/1', 10),
+	('web', '2031-03-15 11:35', 'IP_DENIED', '/orders/2', NULL, NULL, '192.0.2.1', 'curl', 20),
+	('web', '2031-03-15 11:00', 'VALID', '/orders/3', NULL, NULL, '10.1.0.1', 'shop/1', 5),
+	('web', '2031-03-14 11:00', 'VALID', '/orders/4', NULL, NULL, '10.1.0.1', 'shop/1', 7),
+	('web child', '2031-03-15 12:10', 'VALID', '/orders/5', NULL, NULL, '10.1.0.3', 'shop/1', 10),
+	('later', '2031-03-15 12:20', 'NOT_YET_VALID', NULL, NULL, NULL, NULL, NULL, 30),
+	('turned', '2031-03-15 09:00', 'VALID', '/orders/6', NULL, NULL, '10.1.0.4', 'cron', 3),
+	('turned', '2031-03-15 10:00', 'LOGGED', '/orders/6', 200, 7, '10.1.0.4', 'other', 9),
+	('turned, too', '2031-03-15 09:30', 'SUPERSEDED', '/orders/6', NULL, NULL, '10.1.0.5', 'cron', 4),
+	('gone', '2031-03-15 08:00', 'VALID', '/orders/7', NULL, NULL, '10.1.0.6', 'shop/1', 2),
+	('below', '2031-03-15 12:15', 'VALID', '/orders/8', NULL, NULL, '10.2.0.1', 'sub/1', 3),
+	('below', '2031-03-15 12:16', 'LOGGED', '/orders/8', 200, 4000, '10.2.0.1', 'sub/1', 3),
+	('foreign', '2031-03-15 12:00', 'VALID', '/foreign', NULL, NULL, '203.0.113.74', 'foreign', 100),
+	('foreign', '2031-03-15 12:00', 'IP_DENIED', '/foreign', NULL, NULL, '203.0.113.74', 'foreign', 50),
+	('foreign', '2031-03-15 12:00', 'LOGGED', '/foreign', 503, 900000, '203.0.113.74', 'foreign', 50),
+	('foreign old', '2031-03-15 12:00', 'VALID', '/foreign', NULL, NULL, '203.0.113.74', 'foreign', 5)
+) v (n, at, code, endpoint, status, us, ip, agent, times)
+	JOIN t74_key t USING (n) JOIN apikey.api_key k USING (key_id), generate_series(1, v.times) s;
+-- nobody's key
+INSERT INTO apikey.usage (at, code, ip) VALUES ('2031-03-15 12:00:00+00', 'MALFORMED', '203.0.113.99');
+INSERT INTO apikey.usage_hourly (hour, tenant_id, key_id, environment_id, endpoint_class, code, calls, denials, errors, units, bytes_in, bytes_out, latency_calls, latency_us, latency, ips)
+SELECT date_trunc('hour', at), tenant_id, key_id, environment_id, regexp_replace(endpoint, '\d+', '*'), code, count(*), count(*) FILTER (WHERE code NOT IN ('VALID', 'LOGGED')), count(*) FILTER (WHERE status >= 500),
+	sum(units), coalesce(sum(bytes_in), 0), coalesce(sum(bytes_out), 0), count(latency_us), coalesce(sum(latency_us), 0), apikey._latency_sketch(latency_us), apikey._ip_sketch(ip)
+FROM apikey.usage WHERE at >= '2031-03-14' AND at < '2031-03-16' GROUP BY 1, 2, 3, 4, 5, 6;
+INSERT INTO apikey.key_activity (key_id, tenant_id, first_used_at, last_used_at, calls)
+SELECT key_id, tenant_id, min(at), max(at), count(*) FROM apikey.usage WHERE at >= '2031-03-14' AND at < '2031-03-16' AND code IN ('VALID', 'LOGGED') GROUP BY 1, 2;
+SELECT (apikey.revoke_key(t74_id('gone'))).status AS gone;
+SELECT (apikey.delete_key(t74_id('gone'))).name AS gone;
+
+SET LOCAL ROLE regress_t74_analyst;
+-- --- traffic
+SELECT tenant, environment, name, owner, code, accepted, count(*), min(at), max(at), round(avg(latency_ms), 3) AS ms FROM apikey.usage_recent GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 5;
+SELECT at, name, code, endpoint, ip, user_agent, request_id FROM apikey.usage_recent LIMIT 2;
+SELECT bool_and(at <= before) AS newest_first FROM (SELECT at, lag(at) OVER () AS before FROM apikey.usage_recent) u;
+SELECT hour, tenant, environment, name, owner, endpoint_class, code, calls, ips FROM apikey.denials ORDER BY hour, name;
+SELECT tenant, rank, name, owner, project, environment, verifications, share, denials, logged, errors, units, bytes, p50_ms IS NOT NULL AS timed, p50_ms <= p95_ms AS p, ips FROM apikey.top_keys;
+SELECT sum(share) BETWEEN 0.9998 AND 1.0002 AS whole FROM apikey.top_keys WHERE tenant = 't74a';
+SELECT tenant, environment, endpoint_class, timed, p50_ms BETWEEN mean_ms * 0.8 AND mean_ms * 1.2 AS p50, p50_ms <= p95_ms AND p95_ms <= p99_ms AS p, mean_ms, logged, errors, error_rate FROM apikey.slow_endpoints;
+SELECT hour, tenant, environment, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.error_rates WHERE hour >= '2031-03-15 08:00+00';
+-- the same from the rows
+SELECT count(*) AS differ FROM (
+	SELECT hour, tenant_id, environment_id, verifications, denials, logged, errors FROM apikey.error_rates
+	EXCEPT
+	SELECT date_trunc('hour', at), tenant_id, environment_id, count(*) FILTER (WHERE code <> 'LOGGED'), count(*) FILTER (WHERE code <> ALL ('{VALID,LOGGED}')), count(*) FILTER (WHERE code = 'LOGGED'), count(*) FILTER (WHERE status >= 500)
+	FROM apikey.usage GROUP BY 1, 2, 3) d;
+-- --- keys
+SELECT tenant, environment, name, owner, project, state, health, problems, secrets, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.key_health ORDER BY tenant, name;
+SELECT ends_at, ends_in, what, tenant, environment, name, owner, project, secret_id IS NOT NULL AS secret, last_used_at FROM apikey.expiring_keys;
+SELECT unused_since, unused_for, never_used, tenant, environment, name, owner, status FROM apikey.unused_keys;
+SELECT tenant, environment, name, owner, project, superseded_at, expires_at, verifications, denials, last_used_at, ips, ip, user_agent FROM apikey.old_secret_users;
+SELECT tenant, environment, is_production, rule, keys, violations, share, verdict FROM apikey.compliance_report;
+SELECT DISTINCT rule, requirement FROM apikey.compliance_report ORDER BY 1;
+-- joined to a table of the business
+RESET ROLE;
+CREATE TABLE public.t74_customer (tenant text, customer text);
+GRANT SELECT ON public.t74_customer TO regress_t74_analyst;
+INSERT INTO t74_customer VALUES ('t74a', 'Acme Inc.'), ('t74a/sub', 'Acme Europe'), ('t74b', 'Somebody else');
+SET LOCAL ROLE regress_t74_analyst;
+SELECT c.customer, sum(t.verifications) AS verifications FROM t74_customer c LEFT JOIN apikey.top_keys t USING (tenant) GROUP BY 1 ORDER BY 1;
+
+-- --- who sees what
+RESET ROLE;
+CREATE FUNCTION public.t74_views() RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT relname::text FROM pg_class WHERE relnamespace = 'apikey'::regnamespace AND relkind = 'v'
+		AND relname IN ('usage_recent', 'denials', 'top_keys', 'slow_endpoints', 'error_rates', 'key_health', 'expiring_keys', 'unused_keys', 'old_secret_users', 'compliance_report',
+			'key_label', 'environment_label', 'secret_label', 'key_control') ORDER BY relname COLLATE "C" $$;
+CREATE TABLE public.t74_tenant AS SELECT tenant_id, concat_ws('/', (SELECT name FROM apikey.tenant p WHERE p.tenant_id = t.parent_id), name) AS path FROM apikey.tenant t WHERE name ~ '^(t74|sub$)';
+CREATE TABLE public.t74_seen (view text, tenant_id bigint, content text);
+-- a function that tells whatever it is shown, and is so cheap that the planner would try it first
+CREATE FUNCTION public.t74_leak(view text, tenant_id bigint, content text) RETURNS boolean LANGUAGE plpgsql VOLATILE COST 0.0000001 AS $$
+BEGIN
+	INSERT INTO public.t74_seen VALUES (view, tenant_id, content);
+	RETURN true;
+END $$;
+CREATE FUNCTION public.t74_look(member text) RETURNS TABLE (view text, tenants text) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR view IN SELECT v FROM public.t74_views() v LOOP
+		BEGIN
+			EXECUTE format('SET LOCAL ROLE %I', member);
+			EXECUTE format('SELECT string_agg(DISTINCT coalesce(t.path, CASE WHEN v.tenant_id IS NULL THEN ''(none)'' ELSE ''(other)'' END), '' '') FROM apikey.%I v LEFT JOIN public.t74_tenant t USING (tenant_id)', view) INTO tenants;
+		EXCEPTION WHEN insufficient_privilege THEN
+			tenants := 'not permitted';
+		END;
+		RESET ROLE;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+CREATE FUNCTION public.t74_pry(member text) RETURNS TABLE (view text, rows bigint, foreign_rows bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR view IN SELECT v FROM public.t74_views() v LOOP
+		TRUNCATE public.t74_seen;
+		EXECUTE format('SET LOCAL ROLE %I', member);
+		EXECUTE format('SELECT count(*) FROM apikey.%I v WHERE public.t74_leak(%L, v.tenant_id, v::text)', view, view);
+		RESET ROLE;
+		SELECT count(*), count(*) FILTER (WHERE s.tenant_id IS NULL OR s.tenant_id NOT IN (SELECT t.tenant_id FROM public.t74_tenant t WHERE t.path ~ '^t74a') OR s.content ~ 'foreign|203\.0\.113')
+			INTO rows, foreign_rows FROM public.t74_seen s;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+GRANT SELECT ON t74_tenant TO PUBLIC;
+GRANT INSERT ON t74_seen TO PUBLIC;
+SELECT * FROM t74_look('regress_t74_analyst');
+SELECT * FROM t74_look('regress_t74_sub');
+SELECT view, tenants ~ 't74a.* t74b' AS both FROM t74_look('regress_t74_all');
+SELECT DISTINCT tenants FROM t74_look('regress_t74_verifier') UNION ALL SELECT DISTINCT tenants FROM t74_look('regress_t74_none');
+SELECT view, rows > 0 AS rows, foreign_rows FROM t74_pry('regress_t74_analyst');
+-- the member of a tenant is not one of the other, though he names it
+SET LOCAL ROLE regress_t74_analyst;
+SELECT count(*) FROM apikey.top_keys WHERE tenant_id = (SELECT tenant_id FROM t74_tenant WHERE path = 't74b');
+SELECT count(*) FROM apikey.key_label l FULL JOIN apikey.secret_label s USING (key_id) WHERE l.owner = 'foreign' OR s.tenant_id = (SELECT tenant_id FROM t74_tenant WHERE path = 't74b');
+-- no column holds what opens a key or says what it may
+SELECT table_name, column_name FROM information_schema.columns
+ WHERE table_schema = 'apikey' AND table_name IN (SELECT v FROM t74_views() v) AND column_name ~ 'digest|hint|sealed|scopes|cidrs|endpoints|metadata' ORDER BY 1, 2;
+
+-- --- how they are read
+RESET ROLE;
+CREATE FUNCTION public.t74_plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	SET LOCAL enable_seqscan = off;
+	SET LOCAL ROLE regress_t74_analyst;
+	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
+	RESET ROLE;
+	SET LOCAL enable_seqscan = on;
+END $$;
+-- the last hour touches the leaf of the day, not the others
+SELECT string_agg(DISTINCT (regexp_match(p, 'on usage_(\d{8})'))[1], ' ') AS leaves FROM t74_plan('SELECT * FROM apikey.usage_recent') p WHERE p ~ 'on usage_\d';
+-- names are looked up by index, for the rows that are shown
+SELECT bool_or(p ~ 'api_key_pkey') AS api_key_pkey, bool_or(p ~ 'Seq Scan on api_key') AS all_keys FROM t74_plan('SELECT * FROM apikey.usage_recent') p;
+SELECT bool_or(p ~ 'api_key_pkey') AS api_key_pkey, bool_or(p ~ 'Seq Scan on api_key') AS all_keys FROM t74_plan('SELECT * FROM apikey.top_keys') p;
+SELECT bool_or(p ~ 'Index Cond: \(\(?key_id = ') AS by_key FROM t74_plan('SELECT * FROM apikey.key_health WHERE key_id = 1') p;
+-- a condition on the hour is one of the rollup
+SELECT bool_or(p ~ 'Index Cond:.*hour >') AS by_hour FROM t74_plan($$SELECT * FROM apikey.error_rates WHERE hour > '2031-03-15 00:00+00'$$) p;
+
+-- --- nothing there
+SELECT t74_clock('2035-01-01 00:00:00+00') \gset
+SET LOCAL ROLE regress_t74_analyst;
+SELECT (SELECT count(*) FROM apikey.usage_recent) AS recent, (SELECT count(*) FROM apikey.top_keys) AS top, (SELECT count(*) FROM apikey.slow_endpoints) AS slow, (SELECT count(*) FROM apikey.old_secret_users) AS old;
+SELECT DISTINCT health, verifications, denial_rate FROM apikey.key_health ORDER BY 1;
+ROLLBACK;
+DROP ROLE regress_t74_analyst, regress_t74_all, regress_t74_sub, regress_t74_verifier, regress_t74_op, regress_t74_adm, regress_t74_none;
