@@ -157,6 +157,9 @@ BEGIN
 		('admin', 'function', 'attach_partition', true),
 		('admin', 'function', 'set_usage_class', true),
 		('admin', 'function', 'assign_usage_class', true),
+		('admin', 'function', 'mock_tenants', true),
+		('admin', 'function', 'mock_keys', true),
+		('admin', 'function', 'mock_usage', true),
 		('admin', 'function', 'rewrap_keyring', true),
 		('admin', 'function', 'check_setup', true);
 END
