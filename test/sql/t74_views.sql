@@ -151,6 +151,8 @@ BEGIN
 		TRUNCATE public.t74_seen;
 		EXECUTE format('SET LOCAL ROLE %I', member);
 		EXECUTE format('SELECT count(*) FROM apikey.%I v WHERE public.t74_leak(%L, v.tenant_id, v::text)', view, view);
+		-- of one column, it could be run on the rows of a table before anything else
+		EXECUTE format('SELECT count(*) FROM apikey.%I v WHERE public.t74_leak(%L, v.tenant_id, NULL)', view, view);
 		RESET ROLE;
 		SELECT count(*), count(*) FILTER (WHERE s.tenant_id IS NULL OR s.tenant_id NOT IN (SELECT t.tenant_id FROM public.t74_tenant t WHERE t.path ~ '^t74a') OR s.content ~ 'foreign|203\.0\.113')
 			INTO rows, foreign_rows FROM public.t74_seen s;
