@@ -69,7 +69,7 @@ BEGIN
 	RETURN (SELECT '^' || string_agg('/' || CASE s.segment
 				WHEN '**' THEN '.*'
 				WHEN '*' THEN '(?!\*\*$)[^/]*'
-				ELSE regexp_replace(s.segment, '([][.*+?^${}()|\\])', '\\\1', 'g') END, '' ORDER BY s.n) || '$'
+				ELSE regexp_replace(s.segment, '([].*+?^${}()|\\[])', '\\\1', 'g') END, '' ORDER BY s.n) || '$'
 			FROM string_to_table(substr(endpoint, 2), '/') WITH ORDINALITY s (segment, n));
 END
 $$;

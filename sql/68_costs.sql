@@ -52,7 +52,8 @@ BEGIN
 EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
 	RAISE invalid_parameter_value USING
 		MESSAGE = format('invalid period "%s"', apikey._shown(period)),
-		DETAIL = 'It is "day", "week", "month", "quarter" or "year", the running one, or the one before with "last " in front; a year, month, week, day or quarter such as 2026, 2026-11, 2026-W48, 2026-11-03 or 2026-Q4; or a first and a last day, 2026-11-01/2026-11-15.';
+		DETAIL = 'It is a running period as "month", the one before as "last month", one of the calendar as "2026-11", "2026-Q4", "2026-W48" or "2026-11-03", or days as "2026-11-01/2026-11-15".',
+		HINT = 'The units are day, week, month, quarter and year.';
 END
 $$;
 
