@@ -155,10 +155,11 @@ BEGIN
 
 	-- "this key's history", "this tenant's traffic", and any slice of time.
 	-- Two rows hardly ever have the same instant: looking for duplicates
-	-- before every page split is for nothing.
+	-- before every page split is for nothing.  The second column of the last
+	-- one tells the rollups where new rows are.
 	EXECUTE format('CREATE INDEX ON apikey.%I (key_id, at) WITH (deduplicate_items = off)', leaf_name) || space;
 	EXECUTE format('CREATE INDEX ON apikey.%I (tenant_id, at) WITH (deduplicate_items = off)', leaf_name) || space;
-	EXECUTE format('CREATE INDEX ON apikey.%I USING brin (at)', leaf_name) || space;
+	EXECUTE format('CREATE INDEX ON apikey.%I USING brin (at, at apikey.change_ops) WITH (pages_per_range = 32)', leaf_name) || space;
 
 	PERFORM apikey._protect_usage_leaf(format('apikey.%I', leaf_name)::regclass);
 	EXECUTE format('ALTER TABLE apikey.usage ATTACH PARTITION apikey.%I FOR VALUES FROM (%L) TO (%L)',

@@ -550,30 +550,6 @@ BEGIN
 END
 $$;
 
--- --- until rollups are there -----------------------------------------------
-
-CREATE FUNCTION apikey._counted(leaf regclass) RETURNS boolean
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN true;
-END
-$$;
-CREATE FUNCTION apikey._count_leaf(leaf regclass) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN 0;
-END
-$$;
-
-CREATE FUNCTION apikey._adopt_leaf(leaf regclass) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-END
-$$;
-
 COMMENT ON TABLE apikey.usage_class IS 'classes of tenants whose usage is kept for a time of their own';
 COMMENT ON COLUMN apikey.usage_class.name IS 'the class';
 COMMENT ON COLUMN apikey.usage_class.retention IS 'how long their rows of usage are kept, at least';
@@ -619,6 +595,3 @@ COMMENT ON FUNCTION apikey._sweep_look IS 'internal: whether a leaf holds rows t
 COMMENT ON FUNCTION apikey._sweep_usage IS 'internal: one step of taking away rows that are over';
 COMMENT ON FUNCTION apikey._dead_to_all IS 'internal: whether nobody can see what a transaction has deleted';
 COMMENT ON FUNCTION apikey._rewrite_leaf IS 'internal: rewrites a leaf without its dead rows';
-COMMENT ON FUNCTION apikey._adopt_leaf IS 'internal: takes the rows of a leaf that was brought back as counted';
-COMMENT ON FUNCTION apikey._counted IS 'internal: whether all rows of a leaf are counted in the rollups';
-COMMENT ON FUNCTION apikey._count_leaf IS 'internal: counts the rows of a leaf that are not counted yet';

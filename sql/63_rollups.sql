@@ -1,11 +1,473 @@
 -- ---------------------------------------------------------------------------
 -- Counting rows of usage into usage_hourly and usage_daily, each once.
+--
+-- Who stored a row does not matter: the writer, COPY, a DBA's INSERT, a
+-- restore.  Nothing is written beside the row, no trigger runs; late rows and
+-- rows of transactions that take hours are found like others.
+--
+-- The invariant.  For each leaf, rollup_state.seen is a set of transactions,
+-- and usage_hourly and usage_daily hold exactly those rows of the leaf that a
+-- transaction in the set has stored.  All three change in one transaction, so
+-- a crash anywhere leaves them in step.
+--
+--   - A run adds to the set what has ended by now (_seen, src/seen.h) and
+--     counts the rows whose xmin is in the new set but not in the old one.  A
+--     transaction in the set has ended, so it stores no more rows.
+--   - Subtransactions are transactions of their own here: an xmin may be one.
+--     A snapshot that does not know all running ones (more than 64 in one
+--     transaction) tells nothing but what is older than all of them.
+--   - scan_from spares the run the pages that hold nothing new: the index of
+--     class change_ops keeps for a range of pages when it was changed last, in
+--     transaction ids (src/change_ops.c).  A row that is not in the set was
+--     stored by an id from seen's xmin on, and its page was changed later than
+--     that.  One long transaction elsewhere would hold that xmin back for
+--     hours.  So it is also asked who may have stored rows in this leaf and
+--     still runs: who holds a lock of it (_leaf_clock).  What others store is
+--     to come, and will be later than the clock is now.
+--   - Ranges without a summary are read each time: first of all, new ones are
+--     summarised.  A leaf without such an index is read whole, each time.
+--   - Runs come one after the other (_lock), so nobody adds to a set that
+--     somebody else is adding to.
+--
+-- A row that is deleted stays counted; one that was changed counts again.  An
+-- xmin of 32 bits stands for the last transaction it may stand for: a leaf that
+-- still gets rows while four thousand million transactions are begun may lose
+-- count of those.
+--
+-- A dump holds the sums and the rows, but in the restored table each row has
+-- another xmin.  rollup_state knows the cluster and the table it speaks of; where
+-- they are others, sums and rows are compared hour by hour (_adopt_leaf).
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION apikey._task_rollups() RETURNS bigint
+CREATE FUNCTION apikey._next_xid() RETURNS pg_catalog.int8
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_next_xid';
+CREATE FUNCTION apikey._full_xid(xid pg_catalog.xid) RETURNS pg_catalog.int8
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_full_xid';
+CREATE FUNCTION apikey._seen(before pg_catalog.pg_snapshot, clock pg_catalog.int8,
+	OUT seen pg_catalog.pg_snapshot, OUT scan_from pg_catalog.int8)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_seen';
+CREATE FUNCTION apikey._newly_seen(row_xmin pg_catalog.xid, before pg_catalog.pg_snapshot,
+	seen pg_catalog.pg_snapshot) RETURNS pg_catalog.bool
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_newly_seen';
+CREATE FUNCTION apikey._summarize(leaf pg_catalog.regclass) RETURNS pg_catalog.bool
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_summarize';
+
+CREATE FUNCTION apikey._change_opcinfo(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_change_opcinfo';
+CREATE FUNCTION apikey._change_add(internal, internal, internal, internal) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_change_add';
+CREATE FUNCTION apikey._change_consistent(internal, internal, internal) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_change_consistent';
+CREATE FUNCTION apikey._change_union(internal, internal, internal) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_change_union';
+CREATE FUNCTION apikey._changed_since(at pg_catalog.timestamptz, xid pg_catalog.int8) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_changed_since';
+CREATE OPERATOR apikey.@~ (
+	LEFTARG = pg_catalog.timestamptz, RIGHTARG = pg_catalog.int8,
+	FUNCTION = apikey._changed_since, RESTRICT = pg_catalog.contsel);
+CREATE OPERATOR CLASS apikey.change_ops FOR TYPE pg_catalog.timestamptz USING brin AS
+	OPERATOR 1 apikey.@~ (pg_catalog.timestamptz, pg_catalog.int8),
+	FUNCTION 1 apikey._change_opcinfo(internal),
+	FUNCTION 2 apikey._change_add(internal, internal, internal, internal),
+	FUNCTION 3 apikey._change_consistent(internal, internal, internal),
+	FUNCTION 4 apikey._change_union(internal, internal, internal);
+
+-- What is counted, for each leaf.  home is the table usage, and system_identifier
+-- the cluster, that oids and transactions are of.
+CREATE TABLE apikey.rollup_state (
+	leaf				pg_catalog.text PRIMARY KEY,
+	leaf_oid			pg_catalog.oid NOT NULL,
+	home				pg_catalog.oid NOT NULL,
+	system_identifier	pg_catalog.int8 NOT NULL,
+	seen				pg_catalog.pg_snapshot,
+	scan_from			pg_catalog.int8,
+	rows				pg_catalog.int8 NOT NULL,
+	bytes				pg_catalog.int8 NOT NULL,
+	counted_at			pg_catalog.timestamptz NOT NULL,
+	error				pg_catalog.text
+);
+ALTER TABLE apikey.rollup_state ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY rollup_state_read ON apikey.rollup_state FOR SELECT USING ((SELECT apikey.sees_all('metadata')));
+SELECT pg_catalog.pg_extension_config_dump('apikey.rollup_state', '');
+
+-- The state of a leaf; no row: it was never counted.  Not of this life: it is
+-- that of a table of this name which was dumped, here or elsewhere.
+CREATE FUNCTION apikey._rollup_state(leaf regclass, this_life boolean) RETURNS SETOF apikey.rollup_state
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	this_home CONSTANT oid := 'apikey.usage'::regclass;
+	cluster CONSTANT bigint := apikey._system_identifier();
+BEGIN
+	RETURN QUERY SELECT * FROM apikey.rollup_state s
+	WHERE CASE WHEN this_life THEN s.leaf_oid = _rollup_state.leaf ELSE s.leaf = _rollup_state.leaf::text END
+		AND this_life = (s.home = this_home AND s.system_identifier = cluster);
+END
+$$;
+
+CREATE FUNCTION apikey._set_rollup_state(leaf regclass, seen pg_snapshot, scan_from bigint, rows bigint, error text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN 0;
+	UPDATE apikey.rollup_state s
+	SET seen = _set_rollup_state.seen, scan_from = _set_rollup_state.scan_from, rows = _set_rollup_state.rows,
+		bytes = pg_relation_size(_set_rollup_state.leaf), counted_at = apikey._now(), error = _set_rollup_state.error
+	WHERE s.leaf_oid = _set_rollup_state.leaf AND s.leaf = _set_rollup_state.leaf::text
+		AND s.home = 'apikey.usage'::regclass AND s.system_identifier = apikey._system_identifier();
+	IF NOT FOUND THEN
+		DELETE FROM apikey.rollup_state s
+		WHERE s.leaf_oid = _set_rollup_state.leaf OR s.leaf = _set_rollup_state.leaf::text;
+		INSERT INTO apikey.rollup_state VALUES (
+			leaf::text, leaf, 'apikey.usage'::regclass, apikey._system_identifier(),
+			seen, scan_from, rows, pg_relation_size(leaf), apikey._now(), error);
+	END IF;
 END
 $$;
+
+-- A time, in transaction ids, such that whatever a transaction that still runs
+-- has stored in the leaf so far was stored later.  The clock is read before the
+-- locks.  Where a lock and its transaction do not match, because there is none
+-- yet or it is being prepared at this moment, every transaction counts.
+CREATE FUNCTION apikey._leaf_clock(leaf regclass) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	clock bigint := apikey._next_xid();
+	oldest bigint;
+BEGIN
+	WITH locks AS MATERIALIZED (
+			SELECT * FROM pg_locks l WHERE l.granted AND l.locktype = ANY ('{relation,transactionid}')),
+		xids AS MATERIALIZED (
+			SELECT l.virtualtransaction, min(apikey._full_xid(l.transactionid)) AS xid
+			FROM locks l WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock'
+			GROUP BY l.virtualtransaction),
+		writers AS (
+			SELECT x.xid
+			FROM locks l LEFT JOIN xids x ON x.virtualtransaction = l.virtualtransaction
+			WHERE l.locktype = 'relation' AND l.relation = _leaf_clock.leaf
+				AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+				AND l.mode = ANY ('{RowExclusiveLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'))
+	SELECT CASE WHEN bool_or(w.xid IS NULL) THEN (SELECT min(x.xid) FROM xids x) ELSE min(w.xid) END
+	INTO oldest FROM writers w;
+	RETURN least(clock, oldest);
+END
+$$;
+
+-- Sums of before this instant are not begun, and are deleted.
+CREATE FUNCTION apikey._rollup_start(width text) RETURNS timestamptz
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	keep interval := CASE width WHEN 'hour' THEN apikey._setting('rollup_hourly_retention', '90d')
+								ELSE apikey._setting('rollup_daily_retention', '800d') END::interval;
+BEGIN
+	RETURN CASE WHEN keep = interval '0' THEN '-infinity' ELSE date_trunc(width, apikey._now() - keep, 'UTC') END;
+END
+$$;
+
+CREATE FUNCTION apikey._add_hours(groups apikey.usage_hourly[]) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+	oldest timestamptz := apikey._rollup_start('hour');
+BEGIN
+	INSERT INTO apikey.usage_hourly AS u
+	SELECT g.* FROM unnest(groups) g WHERE g.hour >= oldest
+	ON CONFLICT (tenant_id, hour, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+		calls = u.calls + excluded.calls,
+		denials = u.denials + excluded.denials,
+		errors = u.errors + excluded.errors,
+		units = u.units + excluded.units,
+		bytes_in = u.bytes_in + excluded.bytes_in,
+		bytes_out = u.bytes_out + excluded.bytes_out,
+		latency_calls = u.latency_calls + excluded.latency_calls,
+		latency_us = u.latency_us + excluded.latency_us,
+		latency = apikey._latency_add(u.latency, excluded.latency),
+		ips = apikey._ip_add(u.ips, excluded.ips);
+END
+$$;
+
+CREATE FUNCTION apikey._add_days(groups apikey.usage_hourly[]) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+	oldest timestamptz := apikey._rollup_start('day');
+BEGIN
+	INSERT INTO apikey.usage_daily AS u
+	SELECT (g.hour AT TIME ZONE 'UTC')::date AS day, g.tenant_id, g.key_id, g.environment_id, g.endpoint_class, g.code,
+		   sum(g.calls)::bigint, sum(g.denials)::bigint, sum(g.errors)::bigint,
+		   sum(g.units), sum(g.bytes_in), sum(g.bytes_out),
+		   sum(g.latency_calls)::bigint, sum(g.latency_us), apikey.latency_merge(g.latency), apikey.ip_merge(g.ips)
+	FROM unnest(groups) g
+	WHERE g.hour >= oldest
+	GROUP BY 1, 2, 3, 4, 5, 6
+	ON CONFLICT (tenant_id, day, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+		calls = u.calls + excluded.calls,
+		denials = u.denials + excluded.denials,
+		errors = u.errors + excluded.errors,
+		units = u.units + excluded.units,
+		bytes_in = u.bytes_in + excluded.bytes_in,
+		bytes_out = u.bytes_out + excluded.bytes_out,
+		latency_calls = u.latency_calls + excluded.latency_calls,
+		latency_us = u.latency_us + excluded.latency_us,
+		latency = apikey._latency_add(u.latency, excluded.latency),
+		ips = apikey._ip_add(u.ips, excluded.ips);
+END
+$$;
+
+-- Groups that have shapes of endpoints get their classes, and those that are
+-- alike then are merged.
+CREATE FUNCTION apikey._class_groups(groups apikey.usage_hourly[]) RETURNS apikey.usage_hourly[]
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+	tenants bigint[];
+	shapes text[];
+	accepted boolean[];
+	classes text[];
+BEGIN
+	SELECT array_agg(s.tenant_id), array_agg(s.endpoint_class), array_agg(s.accepted)
+	INTO tenants, shapes, accepted
+	FROM (SELECT DISTINCT g.tenant_id, g.endpoint_class, g.code = ANY ('{VALID,LOGGED}') AS accepted
+		  FROM unnest(groups) g
+		  WHERE g.tenant_id IS NOT NULL AND g.endpoint_class IS NOT NULL
+		  ORDER BY 1, 2, 3 DESC) s;
+	IF tenants IS NOT NULL THEN
+		classes := apikey._classify(tenants, shapes, accepted);
+	END IF;
+	RETURN ARRAY(
+		SELECT ROW(g.hour, g.tenant_id, g.key_id, g.environment_id, c.class, g.code,
+				   sum(g.calls)::bigint, sum(g.denials)::bigint, sum(g.errors)::bigint,
+				   sum(g.units), sum(g.bytes_in), sum(g.bytes_out),
+				   sum(g.latency_calls)::bigint, sum(g.latency_us),
+				   apikey.latency_merge(g.latency), apikey.ip_merge(g.ips))::apikey.usage_hourly
+		FROM unnest(groups) g
+			LEFT JOIN unnest(tenants, shapes, accepted, classes) AS c (tenant_id, shape, accepted, class)
+				ON c.tenant_id = g.tenant_id AND c.shape = g.endpoint_class
+					AND c.accepted = (g.code = ANY ('{VALID,LOGGED}'))
+		GROUP BY g.hour, g.tenant_id, g.key_id, g.environment_id, c.class, g.code
+		ORDER BY g.tenant_id, g.hour, g.key_id, g.environment_id, c.class, g.code);
+END
+$$;
+
+-- Adds the rows of a leaf that are in seen and not in before, of the given
+-- hours or all.  Memory is bounded: what does not fit into work_mem while it is
+-- grouped goes to disk, and groups are added by thousands.
+CREATE FUNCTION apikey._count_rows(leaf regclass, before pg_snapshot, seen pg_snapshot, scan_from bigint,
+								   hours timestamptz[], hourly boolean, daily boolean) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET work_mem = '64MB' SET jit = off
+AS $$
+DECLARE
+	most CONSTANT integer := 4096;
+	g apikey.usage_hourly;
+	groups apikey.usage_hourly[] := '{}';
+	n integer := 0;
+	counted bigint := 0;
+	done boolean := false;
+	rows refcursor;
+BEGIN
+	OPEN rows NO SCROLL FOR EXECUTE format($query$
+		SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00'), u.tenant_id, u.key_id, u.environment_id,
+			   CASE WHEN u.tenant_id IS NOT NULL THEN apikey._endpoint_shape(u.endpoint) END, u.code,
+			   count(*), CASE WHEN u.code = ANY ('{VALID,LOGGED}') THEN 0 ELSE count(*) END,
+			   count(*) FILTER (WHERE u.status >= 500),
+			   coalesce(sum(u.units), 0), coalesce(sum(u.bytes_in), 0), coalesce(sum(u.bytes_out), 0),
+			   count(u.latency_us), coalesce(sum(u.latency_us), 0),
+			   apikey._latency_sketch(u.latency_us), apikey._ip_sketch(u.ip)
+		FROM ONLY %s u
+		WHERE apikey._newly_seen(u.xmin, $1, $2)%s%s
+		GROUP BY 1, 2, 3, 4, 5, 6$query$, leaf,
+		CASE WHEN scan_from IS NOT NULL THEN ' AND u.at OPERATOR(apikey.@~) $3' END,
+		CASE WHEN hours IS NOT NULL THEN $and$ AND date_bin('1 hour', u.at, '2000-01-01 00:00+00') = ANY ($4)$and$ END)
+		USING before, seen, scan_from, hours;
+	WHILE NOT done LOOP
+		FETCH rows INTO g;
+		done := NOT FOUND;
+		IF NOT done THEN
+			n := n + 1;
+			groups[n] := g;
+			counted := counted + g.calls;
+		END IF;
+		IF n = most OR done AND n > 0 THEN
+			groups := apikey._class_groups(groups);
+			IF hourly THEN
+				PERFORM apikey._add_hours(groups);
+			END IF;
+			IF daily THEN
+				PERFORM apikey._add_days(groups);
+			END IF;
+			groups := '{}';
+			n := 0;
+		END IF;
+	END LOOP;
+	CLOSE rows;
+	RETURN counted;
+END
+$$;
+
+-- Days as the sums of their hours.
+CREATE FUNCTION apikey._rebuild_days(days date[]) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+	next date;
+BEGIN
+	FOREACH next IN ARRAY days LOOP
+		DELETE FROM apikey.usage_daily u WHERE u.day = next;
+		INSERT INTO apikey.usage_daily
+		SELECT next, g.tenant_id, g.key_id, g.environment_id, g.endpoint_class, g.code,
+			   sum(g.calls)::bigint, sum(g.denials)::bigint, sum(g.errors)::bigint,
+			   sum(g.units), sum(g.bytes_in), sum(g.bytes_out),
+			   sum(g.latency_calls)::bigint, sum(g.latency_us), apikey.latency_merge(g.latency), apikey.ip_merge(g.ips)
+		FROM apikey.usage_hourly g
+		WHERE g.hour >= next::timestamp AT TIME ZONE 'UTC' AND g.hour < (next + 1)::timestamp AT TIME ZONE 'UTC'
+		GROUP BY g.tenant_id, g.key_id, g.environment_id, g.endpoint_class, g.code;
+	END LOOP;
+END
+$$;
+
+-- The days of which all hours are kept.
+CREATE FUNCTION apikey._whole_days(hours timestamptz[]) RETURNS date[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT DISTINCT (h.hour AT TIME ZONE 'UTC')::date AS day FROM unnest(hours) AS h (hour)
+		WHERE isfinite(h.hour) AND date_trunc('day', h.hour, 'UTC') >= apikey._rollup_start('hour') ORDER BY day);
+END
+$$;
+
+-- A leaf that came back: restored from a dump, or attached again as a copy.
+-- Which of its rows are in the sums nothing tells but the sums.  Rows are
+-- deleted by tenant, and only long after their hour is counted: so an hour that
+-- has at least as many rows as were counted has lost none, and is counted anew;
+-- of another one the sums stay.
+CREATE FUNCTION apikey._adopt_leaf(leaf regclass) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+	clock bigint;
+	now_seen pg_snapshot;
+	next_from bigint;
+	hours timestamptz[];
+	had bigint;
+	rows bigint;
+	uncounted bigint;
+BEGIN
+	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
+	IF EXISTS (SELECT FROM apikey._rollup_state(leaf, true)) THEN
+		RETURN 0;
+	END IF;
+	clock := apikey._leaf_clock(leaf);
+	SELECT s.seen, s.scan_from INTO now_seen, next_from FROM apikey._seen(NULL, clock) s;
+	EXECUTE format($query$
+		WITH present AS (
+			SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, count(*) AS rows
+			FROM ONLY %s u WHERE apikey._newly_seen(u.xmin, NULL, $1) GROUP BY 1),
+		ends AS (SELECT min(p.hour) AS first, max(p.hour) AS last FROM present p),
+		counted AS (
+			SELECT h.hour, sum(h.calls) AS rows FROM apikey.usage_hourly h
+			WHERE h.hour >= (SELECT e.first FROM ends e) AND h.hour <= (SELECT e.last FROM ends e) GROUP BY 1)
+		SELECT array_agg(p.hour) FILTER (WHERE p.rows >= coalesce(c.rows, 0) AND p.hour >= $2),
+			   coalesce(sum(c.rows) FILTER (WHERE p.rows >= c.rows), 0), coalesce(sum(p.rows), 0)
+		FROM present p LEFT JOIN counted c ON c.hour = p.hour$query$, leaf)
+		INTO hours, had, rows USING now_seen, apikey._rollup_start('hour');
+	IF hours IS NOT NULL THEN
+		DELETE FROM apikey.usage_hourly h WHERE h.hour = ANY (hours);
+		uncounted := apikey._count_rows(leaf, NULL, now_seen, NULL, hours, true, false) - had;
+		PERFORM apikey._rebuild_days(apikey._whole_days(hours));
+	END IF;
+	PERFORM apikey._set_rollup_state(leaf, now_seen, next_from, rows, NULL);
+	RETURN greatest(uncounted, 0);
+END
+$$;
+
+-- Counts what is new in a leaf; returns how many rows that were.  Call it
+-- before you lock usage or the leaf: whoever else counts may be reading it.
+CREATE FUNCTION apikey._count_leaf(leaf regclass) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	state apikey.rollup_state;
+	clock bigint;
+	now_seen pg_snapshot;
+	next_from bigint;
+	counted bigint;
+BEGIN
+	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
+	PERFORM apikey._summarize(leaf);
+	-- what was summarised now is older than the clock after this
+	PERFORM pg_current_xact_id();
+	SELECT * INTO state FROM apikey._rollup_state(leaf, true);
+	IF NOT FOUND AND EXISTS (SELECT FROM apikey._rollup_state(leaf, false)) THEN
+		RETURN apikey._adopt_leaf(leaf);
+	END IF;
+	clock := apikey._leaf_clock(leaf);
+	SELECT s.seen, s.scan_from INTO now_seen, next_from FROM apikey._seen(state.seen, clock) s;
+	counted := apikey._count_rows(leaf, state.seen, now_seen, state.scan_from, NULL, true, true);
+	PERFORM apikey._set_rollup_state(leaf, now_seen, next_from, coalesce(state.rows, 0) + counted, NULL);
+	RETURN counted;
+END
+$$;
+
+-- Whether every row of a leaf is counted that the caller's snapshot sees.
+CREATE FUNCTION apikey._counted(leaf regclass) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	state apikey.rollup_state;
+	counted boolean;
+BEGIN
+	SELECT * INTO state FROM apikey._rollup_state(leaf, true);
+	EXECUTE format('SELECT NOT EXISTS (SELECT FROM ONLY %s u WHERE apikey._newly_seen(u.xmin, $1, NULL)%s)', leaf,
+		CASE WHEN state.scan_from IS NOT NULL THEN ' AND u.at OPERATOR(apikey.@~) $2' END)
+		INTO counted USING state.seen, state.scan_from;
+	RETURN counted;
+END
+$$;
+
+COMMENT ON FUNCTION apikey._next_xid IS 'internal: the transaction id that is given out next';
+COMMENT ON FUNCTION apikey._full_xid IS 'internal: the transaction id of 64 bits that one of 32 stands for';
+COMMENT ON FUNCTION apikey._seen IS 'internal: a set of transactions, and those that have ended by now';
+COMMENT ON FUNCTION apikey._newly_seen IS 'internal: whether a transaction is in the second set and not in the first';
+COMMENT ON FUNCTION apikey._summarize IS 'internal: summarises new ranges of the BRIN indexes of a partition';
+COMMENT ON FUNCTION apikey._change_opcinfo IS 'internal: what the class change_ops keeps';
+COMMENT ON FUNCTION apikey._change_add IS 'internal: notes a change in a range of pages';
+COMMENT ON FUNCTION apikey._change_consistent IS 'internal: whether a range of pages was changed since';
+COMMENT ON FUNCTION apikey._change_union IS 'internal: the later of two changes';
+COMMENT ON FUNCTION apikey._changed_since IS 'internal: true; the index leaves out pages that were not changed since';
+COMMENT ON OPERATOR apikey.@~ (timestamptz, int8) IS 'row may have been stored since this transaction id was next';
+COMMENT ON OPERATOR CLASS apikey.change_ops USING brin IS 'when a range of pages was changed last, in transaction ids';
+COMMENT ON OPERATOR FAMILY apikey.change_ops USING brin IS 'when a range of pages was changed last, in transaction ids';
+COMMENT ON TABLE apikey.rollup_state IS 'what of each partition of usage is counted in the rollups';
+COMMENT ON COLUMN apikey.rollup_state.leaf IS 'the partition';
+COMMENT ON COLUMN apikey.rollup_state.leaf_oid IS 'its OID when it was counted';
+COMMENT ON COLUMN apikey.rollup_state.home IS 'OID of the table usage then';
+COMMENT ON COLUMN apikey.rollup_state.system_identifier IS 'the cluster that OIDs and transactions are of';
+COMMENT ON COLUMN apikey.rollup_state.seen IS 'the transactions whose rows are counted';
+COMMENT ON COLUMN apikey.rollup_state.scan_from IS 'other rows are on pages that were changed since this transaction id was next';
+COMMENT ON COLUMN apikey.rollup_state.rows IS 'number of rows counted';
+COMMENT ON COLUMN apikey.rollup_state.bytes IS 'size of the partition when it was counted last';
+COMMENT ON COLUMN apikey.rollup_state.counted_at IS 'when that was';
+COMMENT ON COLUMN apikey.rollup_state.error IS 'why it could not be counted then; NULL: it was';
+COMMENT ON FUNCTION apikey._rollup_state IS 'internal: what is counted of a partition';
+COMMENT ON FUNCTION apikey._set_rollup_state IS 'internal: notes what is counted of a partition';
+COMMENT ON FUNCTION apikey._leaf_clock IS 'internal: since when running transactions have stored rows in a partition';
+COMMENT ON FUNCTION apikey._rollup_start IS 'internal: the begin of the hour or day from which on rollups are kept';
+COMMENT ON FUNCTION apikey._add_hours IS 'internal: adds groups of rows to usage_hourly';
+COMMENT ON FUNCTION apikey._add_days IS 'internal: adds groups of rows to usage_daily';
+COMMENT ON FUNCTION apikey._class_groups IS 'internal: gives groups of rows the classes of their endpoints';
+COMMENT ON FUNCTION apikey._count_rows IS 'internal: adds rows of a partition to the rollups';
+COMMENT ON FUNCTION apikey._rebuild_days IS 'internal: makes rows of usage_daily of those of usage_hourly';
+COMMENT ON FUNCTION apikey._whole_days IS 'internal: days of which all hours are kept in usage_hourly';
+COMMENT ON FUNCTION apikey._adopt_leaf IS 'internal: counts a partition that was restored or attached again';
+COMMENT ON FUNCTION apikey._count_leaf IS 'internal: counts the rows of a partition that are not counted yet';
+COMMENT ON FUNCTION apikey._counted IS 'internal: whether all rows of a partition are counted';

@@ -24,6 +24,7 @@
 #include "utils/partcache.h"
 #include "utils/timestamp.h"
 
+#include "change_ops.h"
 #include "usage_leaf.h"
 #include "usage_row.h"
 
@@ -91,6 +92,21 @@ plain_table(Relation rel)
 		rel->trigdesc == NULL && plain_columns(rel);
 }
 
+/*
+ * Whether a BRIN index keeps nothing but bounds of at, and when pages changed:
+ * the rows of a page are one change to it, told of after all are stored.
+ */
+static bool
+ranges_of_at(Relation index)
+{
+	for (int i = 1; i <= index->rd_index->indnatts; i++)
+		if (index->rd_index->indkey.values[i - 1] != USAGE_AT + 1 ||
+			(index_getprocid(index, i, BRIN_PROCNUM_OPCINFO) != F_BRIN_MINMAX_OPCINFO &&
+			 index_getprocinfo(index, i, BRIN_PROCNUM_OPCINFO)->fn_addr != apikey_change_opcinfo))
+			return false;
+	return true;
+}
+
 static ApikeyIndexKind
 index_kind(Relation index)
 {
@@ -99,11 +115,8 @@ index_kind(Relation index)
 	if (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indnkeyatts >= 2 &&
 		column[0] == USAGE_TENANT_ID + 1 && column[1] == USAGE_AT + 1)
 		return APIKEY_INDEX_TENANT_AT;
-	if (index->rd_rel->relam == BRIN_AM_OID && index->rd_index->indnatts == 1 &&
-		column[0] == USAGE_AT + 1 &&
-		index_getprocid(index, 1, BRIN_PROCNUM_OPCINFO) == F_BRIN_MINMAX_OPCINFO)
-		return APIKEY_INDEX_AT_RANGES;
-	return APIKEY_INDEX_ANY;
+	return index->rd_rel->relam == BRIN_AM_OID && ranges_of_at(index) ?
+		APIKEY_INDEX_AT_RANGES : APIKEY_INDEX_ANY;
 }
 
 /* Whether an index takes every row, whatever the others are. */
