@@ -49,6 +49,7 @@ BEGIN
 		('usage', 'relation', 'usage', false),
 		('usage', 'relation', 'usage_hourly', false),
 		('usage', 'relation', 'usage_daily', false),
+		('usage', 'relation', 'endpoint_class', false),
 		('usage', 'relation', 'key_label', false),
 		('usage', 'relation', 'environment_label', false),
 		('usage', 'relation', 'secret_label', false),

@@ -1,3 +1,292 @@
 -- ---------------------------------------------------------------------------
 -- Classes of endpoints: /orders/123 counts as /orders/*.
+--
+-- By its text an endpoint has a shape (src/endpoint_class.h).  What does not
+-- look like a value but is one, such as a user's name, shows in numbers only;
+-- so the shapes of a tenant's accepted requests are learnt, each a class, and
+--
+--	- a prefix with more than 100 different segments below it is collapsed:
+--	  they count as '*', from then on and in what is counted already;
+--	- a tenant has at most 1000 classes: a shape that would be one more counts
+--	  as its longest prefix that is known, with "/**" (not a row of its own);
+--	- requests that were denied teach nothing, or a scanner would fill the list
+--	  with what is not there: what they ask for that is not known is "/**".
+--
+-- So there is no end to endpoints and one to classes, the same everywhere a
+-- tenant's usage is counted.  What was counted before a shape was learnt keeps
+-- the class it got then.
+--
+-- Invariants, at the end of each transaction, per tenant: no class has a segment
+-- other than '*' below a collapsed prefix; no row of usage_hourly or usage_daily
+-- has; collapsed prefixes are stored as the class prefix/* with collapsed_at.
 -- ---------------------------------------------------------------------------
+
+CREATE TABLE apikey.endpoint_class (
+	tenant_id		pg_catalog.int8 NOT NULL,
+	class			pg_catalog.text NOT NULL,
+	first_seen_at	pg_catalog.timestamptz NOT NULL,
+	collapsed_at	pg_catalog.timestamptz,
+	PRIMARY KEY (tenant_id, class)
+);
+
+ALTER TABLE apikey.endpoint_class ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY endpoint_class_read ON apikey.endpoint_class FOR SELECT USING (
+	(SELECT apikey.sees_all('usage'))
+	OR tenant_id OPERATOR(pg_catalog.=) ANY ((SELECT apikey.my_tenants('usage'))::pg_catalog.int8[]));
+
+SELECT pg_catalog.pg_extension_config_dump('apikey.endpoint_class', '');
+
+CREATE FUNCTION apikey._endpoint_shape(endpoint pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_sql_endpoint_shape';
+CREATE FUNCTION apikey._endpoint_collapse(shapes pg_catalog.text[], prefixes pg_catalog.text[]) RETURNS pg_catalog.text[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_collapse';
+CREATE FUNCTION apikey._endpoint_crowded(shapes pg_catalog.text[], most pg_catalog.int4) RETURNS pg_catalog.text[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_crowded';
+CREATE FUNCTION apikey._endpoint_resolve(shapes pg_catalog.text[], accepted pg_catalog.bool[], classes pg_catalog.text[]) RETURNS pg_catalog.text[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_resolve';
+
+-- Rows of one tenant whose class has another segment than '*' below a collapsed
+-- prefix become rows of the class it has come to.
+CREATE FUNCTION apikey._merge_classes(tenant_id bigint, prefixes text[]) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	olds text[];
+	news text[];
+BEGIN
+	olds := ARRAY(
+		SELECT h.endpoint_class FROM apikey.usage_hourly h
+		WHERE h.tenant_id = _merge_classes.tenant_id AND h.endpoint_class IS NOT NULL
+		UNION
+		SELECT d.endpoint_class FROM apikey.usage_daily d
+		WHERE d.tenant_id = _merge_classes.tenant_id AND d.endpoint_class IS NOT NULL);
+	news := apikey._endpoint_collapse(olds, prefixes);
+	SELECT coalesce(array_agg(m.old), '{}'), coalesce(array_agg(m.new), '{}') INTO olds, news
+	FROM unnest(olds, news) m (old, new) WHERE m.old <> m.new;
+	IF cardinality(olds) = 0 THEN
+		RETURN;
+	END IF;
+
+	WITH moved AS (
+		DELETE FROM apikey.usage_hourly h USING unnest(olds, news) m (old, new)
+		WHERE h.tenant_id = _merge_classes.tenant_id AND h.endpoint_class = m.old
+		RETURNING h.*, m.new
+	)
+	INSERT INTO apikey.usage_hourly AS h (hour, tenant_id, key_id, environment_id, endpoint_class, code, calls, denials, errors,
+		units, bytes_in, bytes_out, latency_calls, latency_us, latency, ips)
+	SELECT m.hour, m.tenant_id, m.key_id, m.environment_id, m.new, m.code, sum(m.calls), sum(m.denials), sum(m.errors),
+		sum(m.units), sum(m.bytes_in), sum(m.bytes_out), sum(m.latency_calls), sum(m.latency_us),
+		apikey.latency_merge(m.latency), apikey.ip_merge(m.ips)
+	FROM moved m
+	GROUP BY m.hour, m.tenant_id, m.key_id, m.environment_id, m.new, m.code
+	ON CONFLICT (tenant_id, hour, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+		calls = h.calls + excluded.calls, denials = h.denials + excluded.denials, errors = h.errors + excluded.errors,
+		units = h.units + excluded.units, bytes_in = h.bytes_in + excluded.bytes_in, bytes_out = h.bytes_out + excluded.bytes_out,
+		latency_calls = h.latency_calls + excluded.latency_calls, latency_us = h.latency_us + excluded.latency_us,
+		latency = apikey._latency_add(h.latency, excluded.latency), ips = apikey._ip_add(h.ips, excluded.ips);
+
+	WITH moved AS (
+		DELETE FROM apikey.usage_daily d USING unnest(olds, news) m (old, new)
+		WHERE d.tenant_id = _merge_classes.tenant_id AND d.endpoint_class = m.old
+		RETURNING d.*, m.new
+	)
+	INSERT INTO apikey.usage_daily AS d (day, tenant_id, key_id, environment_id, endpoint_class, code, calls, denials, errors,
+		units, bytes_in, bytes_out, latency_calls, latency_us, latency, ips)
+	SELECT m.day, m.tenant_id, m.key_id, m.environment_id, m.new, m.code, sum(m.calls), sum(m.denials), sum(m.errors),
+		sum(m.units), sum(m.bytes_in), sum(m.bytes_out), sum(m.latency_calls), sum(m.latency_us),
+		apikey.latency_merge(m.latency), apikey.ip_merge(m.ips)
+	FROM moved m
+	GROUP BY m.day, m.tenant_id, m.key_id, m.environment_id, m.new, m.code
+	ON CONFLICT (tenant_id, day, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+		calls = d.calls + excluded.calls, denials = d.denials + excluded.denials, errors = d.errors + excluded.errors,
+		units = d.units + excluded.units, bytes_in = d.bytes_in + excluded.bytes_in, bytes_out = d.bytes_out + excluded.bytes_out,
+		latency_calls = d.latency_calls + excluded.latency_calls, latency_us = d.latency_us + excluded.latency_us,
+		latency = apikey._latency_add(d.latency, excluded.latency), ips = apikey._ip_add(d.ips, excluded.ips);
+END
+$$;
+
+-- One tenant's shapes: learns what is new, if it is to write, and gives the
+-- class of each.  changed: there is something to learn.
+CREATE FUNCTION apikey._classify_tenant(tenant_id bigint, shapes text[], accepted boolean[], write boolean,
+	OUT classes text[], OUT changed boolean)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	most_classes constant integer := 1000;
+	most_children constant integer := 100;
+	stored text[];					-- as the table has it
+	known text[];					-- as it will have it
+	prefixes text[];				-- collapsed
+	fresh text[];					-- accepted, not known
+	crowded text[];
+	mapped text[];
+	before text[];
+BEGIN
+	changed := false;
+	SELECT coalesce(array_agg(e.class), '{}'), coalesce(array_agg(left(e.class, -2)) FILTER (WHERE e.collapsed_at IS NOT NULL), '{}')
+	INTO stored, prefixes
+	FROM apikey.endpoint_class e WHERE e.tenant_id = _classify_tenant.tenant_id;
+
+	known := stored;
+	mapped := apikey._endpoint_collapse(shapes, prefixes);
+	fresh := ARRAY(
+		SELECT m.shape FROM unnest(mapped, accepted) m (shape, accepted) WHERE m.accepted
+		EXCEPT SELECT unnest(stored));
+	IF cardinality(fresh) = 0 THEN
+		classes := apikey._endpoint_resolve(mapped, accepted, stored);
+		RETURN;
+	END IF;
+
+	LOOP
+		crowded := apikey._endpoint_crowded(known || fresh, most_children);
+		EXIT WHEN cardinality(crowded) = 0;
+		changed := true;
+		-- what was collapsed below one of these stays so, one star higher
+		prefixes := prefixes || crowded;
+		LOOP
+			before := prefixes;
+			prefixes := ARRAY(SELECT DISTINCT unnest(apikey._endpoint_collapse(before, before)) ORDER BY 1);
+			EXIT WHEN prefixes = before;
+		END LOOP;
+		known := ARRAY(
+			SELECT unnest(apikey._endpoint_collapse(known, prefixes))
+			UNION SELECT p || '/*' FROM unnest(prefixes) p);
+		fresh := ARRAY(SELECT unnest(apikey._endpoint_collapse(fresh, prefixes)) EXCEPT SELECT unnest(known));
+		mapped := apikey._endpoint_collapse(mapped, prefixes);
+	END LOOP;
+
+	fresh := ARRAY(
+		SELECT f FROM unnest(fresh) f ORDER BY f COLLATE "C" LIMIT greatest(most_classes - cardinality(known), 0));
+	known := known || fresh;
+	changed := changed OR cardinality(fresh) > 0;
+	classes := apikey._endpoint_resolve(mapped, accepted, known);
+	IF NOT changed OR NOT write THEN
+		RETURN;
+	END IF;
+
+	-- a class that others have come to was seen when the first of them was
+	WITH gone AS (
+		DELETE FROM apikey.endpoint_class e
+		WHERE e.tenant_id = _classify_tenant.tenant_id AND e.class <> ALL (known)
+		RETURNING e.class, e.first_seen_at
+	), merged AS (
+		SELECT c.class, min(g.first_seen_at) AS first_seen_at
+		FROM gone g, unnest(apikey._endpoint_collapse(ARRAY[g.class], prefixes)) c (class)
+		GROUP BY c.class
+	)
+	INSERT INTO apikey.endpoint_class AS e (tenant_id, class, first_seen_at, collapsed_at)
+	SELECT _classify_tenant.tenant_id, k.class, coalesce(m.first_seen_at, apikey._now()),
+		CASE WHEN left(k.class, -2) = ANY (prefixes) AND right(k.class, 2) = '/*' THEN apikey._now() END
+	FROM unnest(known) k (class) LEFT JOIN merged m USING (class)
+	WHERE k.class <> ALL (stored) OR m.class IS NOT NULL OR (left(k.class, -2) = ANY (prefixes) AND right(k.class, 2) = '/*')
+	ON CONFLICT (tenant_id, class) DO UPDATE SET
+		first_seen_at = least(e.first_seen_at, excluded.first_seen_at),
+		collapsed_at = coalesce(e.collapsed_at, excluded.collapsed_at);
+	PERFORM apikey._merge_classes(tenant_id, prefixes);
+END
+$$;
+
+-- All of a call's shapes: see _classify().
+CREATE FUNCTION apikey._classify_all(tenant_ids bigint[], shapes text[], accepted boolean[], write boolean,
+	OUT classes text[], OUT changed boolean)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	part bigint;
+	places bigint[];				-- of its shapes among all
+	part_shapes text[];
+	part_accepted boolean[];
+	part_classes text[];
+	part_changed boolean;
+BEGIN
+	changed := false;
+	classes := ARRAY(
+		SELECT e.class
+		FROM unnest(tenant_ids, shapes) WITH ORDINALITY u (tenant_id, shape, n)
+			LEFT JOIN apikey.endpoint_class e ON e.tenant_id = u.tenant_id AND e.class = u.shape
+		ORDER BY u.n);
+	-- where one shape is no class, the others may not stay what they are
+	FOR part, places, part_shapes, part_accepted IN
+		SELECT u.tenant_id, array_agg(u.n), array_agg(u.shape), array_agg(coalesce(u.accepted, false))
+		FROM unnest(tenant_ids, shapes, accepted, classes) WITH ORDINALITY u (tenant_id, shape, accepted, class, n)
+		WHERE u.tenant_id IS NOT NULL AND u.shape IS NOT NULL
+		GROUP BY u.tenant_id HAVING bool_or(u.class IS NULL)
+		ORDER BY u.tenant_id
+	LOOP
+		SELECT t.classes, t.changed INTO part_classes, part_changed
+		FROM apikey._classify_tenant(part, part_shapes, part_accepted, write) t;
+		changed := changed OR part_changed;
+		IF changed AND NOT write THEN
+			RETURN;
+		END IF;
+		FOR i IN 1 .. cardinality(places) LOOP
+			classes[places[i]] := part_classes[i];
+		END LOOP;
+	END LOOP;
+END
+$$;
+
+-- The class of each shape, of the tenant beside it; accepted says whether
+-- requests of this shape were (VALID or LOGGED), and so teach.  NULL where
+-- tenant or shape is.  Different shapes may come to one class.  The same pair
+-- may come several times; give each as few as possible, and no more than some
+-- hundred thousand at once.
+--
+-- Call it in a statement of its own, before the one that writes rows of
+-- usage_hourly and usage_daily of these classes: it may itself merge rows there.
+-- Until the transaction ends the answers stay true, by a lock of the table
+-- endpoint_class: shared (ROW EXCLUSIVE) where there was nothing to learn, else
+-- alone (SHARE ROW EXCLUSIVE), which waits for the transactions that have
+-- asked.  It is taken before rows of usage_hourly and usage_daily are locked,
+-- and after the leaf.  Whether there is something to learn shows only under
+-- the shared lock, and two that hold it must not both wait to be alone; so the
+-- shared one is given up first, by leaving a subtransaction, and all is looked
+-- at again.
+CREATE FUNCTION apikey._classify(tenant_ids bigint[], shapes text[], accepted boolean[]) RETURNS text[]
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	classes text[];
+	changed boolean;
+BEGIN
+	BEGIN
+		LOCK TABLE ONLY apikey.endpoint_class IN ROW EXCLUSIVE MODE;
+		SELECT a.classes, a.changed INTO classes, changed FROM apikey._classify_all(tenant_ids, shapes, accepted, false) a;
+		IF changed THEN
+			RAISE SQLSTATE 'AKLRN';
+		END IF;
+		RETURN classes;
+	EXCEPTION WHEN SQLSTATE 'AKLRN' THEN
+		NULL;
+	END;
+	LOCK TABLE ONLY apikey.endpoint_class IN SHARE ROW EXCLUSIVE MODE;
+	RETURN (SELECT a.classes FROM apikey._classify_all(tenant_ids, shapes, accepted, true) a);
+END
+$$;
+
+COMMENT ON TABLE apikey.endpoint_class IS
+	'kinds of endpoints that a tenant''s accepted requests were seen to ask for';
+COMMENT ON COLUMN apikey.endpoint_class.tenant_id IS 'the tenant';
+COMMENT ON COLUMN apikey.endpoint_class.class IS 'the class, as in /orders/*: a star is one segment, or all of it but a suffix; ** any tail';
+COMMENT ON COLUMN apikey.endpoint_class.first_seen_at IS 'when it was first counted';
+COMMENT ON COLUMN apikey.endpoint_class.collapsed_at IS
+	'of a class that ends in a star: since when every segment in its place counts as the star, for there were too many';
+COMMENT ON FUNCTION apikey._endpoint_shape(pg_catalog.text) IS
+	'an endpoint without query, and with a star for each segment that looks like a value';
+COMMENT ON FUNCTION apikey._endpoint_collapse(pg_catalog.text[], pg_catalog.text[]) IS
+	'shapes with a star for each segment that is below one of the prefixes';
+COMMENT ON FUNCTION apikey._endpoint_crowded(pg_catalog.text[], pg_catalog.int4) IS
+	'prefixes with more than so many different segments below them, the shortest of these';
+COMMENT ON FUNCTION apikey._endpoint_resolve(pg_catalog.text[], pg_catalog.bool[], pg_catalog.text[]) IS
+	'class of each shape among those that are known';
+COMMENT ON FUNCTION apikey._merge_classes(bigint, text[]) IS
+	'merges what is counted of a tenant below collapsed prefixes';
+COMMENT ON FUNCTION apikey._classify_tenant(bigint, text[], boolean[], boolean) IS
+	'class of each shape of a tenant; learns';
+COMMENT ON FUNCTION apikey._classify_all(bigint[], text[], boolean[], boolean) IS
+	'class of each shape; learns if it is to write';
+COMMENT ON FUNCTION apikey._classify(bigint[], text[], boolean[]) IS
+	'class of each shape; learns from accepted requests';
