@@ -70,6 +70,7 @@ BEGIN
 		('usage', 'relation', 'limit_ledger', false),
 		('usage', 'relation', 'price', false),
 		('usage', 'function', 'cost_report', false),
+		('usage', 'function', 'report_html', false),
 		('usage', 'relation', 'budget', false),
 		('usage', 'relation', 'budget_status', false),
 		('usage', 'function', 'budgets', false),

@@ -316,9 +316,10 @@ DECLARE
 	work bigint := hours & day;
 	weekend bigint := hours >> 24;
 BEGIN
-	work := (work | work << 1 | work >> 1 | work >> 23 | work << 23) & day;
-	weekend := (weekend | weekend << 1 | weekend >> 1 | weekend >> 23 | weekend << 23) & day;
-	RETURN ~(work | weekend << 24) & ((1::bigint << 48) - 1);
+	-- all these operators have one precedence
+	work := (work | (work << 1) | (work >> 1) | (work >> 23) | (work << 23)) & day;
+	weekend := (weekend | (weekend << 1) | (weekend >> 1) | (weekend >> 23) | (weekend << 23)) & day;
+	RETURN (~(work | (weekend << 24))) & ((1::bigint << 48) - 1);
 END
 $$;
 

@@ -90,6 +90,7 @@ AS $$
 BEGIN
 	RETURN CASE
 		WHEN us IS NULL THEN '&ndash;'
+		WHEN us = 0 THEN '0'
 		WHEN us < 1000 THEN round(us) || ' &micro;s'
 		WHEN us < 100000 THEN trim_scale(round(us / 1000, 1)) || ' ms'
 		WHEN us < 1000000 THEN round(us / 1000) || ' ms'
@@ -178,9 +179,9 @@ BEGIN
 				first := i + 1;
 				y := extract(epoch FROM date_trunc('day', (bars -> i ->> 'until')::timestamptz - interval '1 us', 'UTC') - at)
 					/ extract(epoch FROM (bars -> i ->> 'until')::timestamptz - at);
-				IF n - i > 3 THEN
-					times := times || format('<line class="tick" x1="%s%%" x2="%1$s%%" y1="%s" y2="%s"/><text class="%s" x="%1$s%%" dx="4" y="%s">%s</text>',
-						round(100.0 * (i + y) / n, 2), 8 + height, 8 + height + 6, CASE WHEN place % 2 = 1 THEN 'wide' ELSE 'any' END, 8 + height + 17,
+				IF n - i > n / 16 THEN
+					times := times || format('<line class="tick" x1="%1$s%%" x2="%1$s%%" y1="%2$s" y2="%3$s"/><text class="%4$s" x="%1$s%%" dx="4" y="%5$s">%6$s</text>',
+						round(100.0 * (i + y) / n, 2), 8 + height, 8 + height + 6, CASE WHEN place % 2 = 1 OR i * 100 > n * 84 THEN 'wide' ELSE 'any' END, 8 + height + 17,
 						apikey._show_time((bars -> i ->> 'until')::timestamptz - interval '1 us', 'day'));
 				END IF;
 				place := place + 1;
@@ -190,14 +191,14 @@ BEGIN
 	IF first = 0 THEN
 		FOR i IN 0 .. n - 1 LOOP
 			CONTINUE WHEN i % every <> 0 OR (n > 3 AND n - i < greatest(every / 2, n / 10));
-			times := times || format('<line class="tick" x1="%s%%" x2="%1$s%%" y1="%s" y2="%s"/><text class="%s" x="%1$s%%" dx="4" y="%s">%s</text>',
-				round(100.0 * i / n, 2), 8 + height, 8 + height + 6, CASE WHEN place % 2 = 1 THEN 'wide' ELSE 'any' END, 8 + height + 17,
+			times := times || format('<line class="tick" x1="%1$s%%" x2="%1$s%%" y1="%2$s" y2="%3$s"/><text class="%4$s" x="%1$s%%" dx="4" y="%5$s">%6$s</text>',
+				round(100.0 * i / n, 2), 8 + height, 8 + height + 6, CASE WHEN place % 2 = 1 OR i * 100 > n * 84 THEN 'wide' ELSE 'any' END, 8 + height + 17,
 				apikey._show_time((bars -> i ->> 'since')::timestamptz, form));
 			place := place + 1;
 		END LOOP;
 	END IF;
-	RETURN format('<div class="chart"><svg class="axis" width="50" height="%s" aria-hidden="true">%s</svg>'
-		'<svg class="plot" id="%s" height="%1$s" role="img" aria-labelledby="%3$s-t %3$s-d"><title id="%3$s-t">%s</title><desc id="%3$s-d">%s</desc>%s%s%s</svg></div>',
+	RETURN format('<div class="chart"><svg class="axis" width="50" height="%1$s" aria-hidden="true">%2$s</svg>'
+		'<svg class="plot" id="%3$s" height="%1$s" role="img" aria-labelledby="%3$s-t %3$s-d"><title id="%3$s-t">%4$s</title><desc id="%3$s-d">%5$s</desc>%6$s%7$s%8$s</svg></div>',
 		8 + height + 22, numbers, id, title, description, lines, drawn, times);
 END
 $$;
@@ -326,11 +327,11 @@ BEGIN
 			n := coalesce((keys ->> day::text)::numeric, 0);
 			drawn := drawn || format('<g><title>%s: %s</title><rect class="%s" x="%s%%" y="%s" width="7.2%%" height="22" rx="3"/>%s</g>',
 				apikey._show_time(day::timestamptz, 'weekday'), apikey._show_count(n, 'key', 'keys'),
-				CASE WHEN day < today THEN 'past' WHEN n = 0 THEN 'none' WHEN n * 3 <= most THEN 'few' WHEN n * 3 <= 2 * most THEN 'some' ELSE 'many' END
+				CASE WHEN day < today THEN 'past' WHEN n = 0 THEN 'none' WHEN n = 1 OR n * 3 <= most THEN 'few' WHEN n * 3 <= 2 * most THEN 'some' ELSE 'many' END
 					|| CASE WHEN day = today THEN ' today' ELSE '' END,
 				round(week * 100 / 13.0, 2), 20 + weekday * 26,
 				CASE WHEN n > 0 THEN format('<text class="%s" x="%s%%" y="%s" text-anchor="middle">%s</text>',
-					CASE WHEN n * 3 > 2 * most THEN 'on-many' ELSE 'on-few' END, round((week + 0.468) * 100 / 13.0, 2), 35 + weekday * 26, apikey._show_short(n)) ELSE '' END);
+					CASE WHEN n > 1 AND n * 3 > 2 * most THEN 'on-many' ELSE 'on-few' END, round((week + 0.468) * 100 / 13.0, 2), 35 + weekday * 26, apikey._show_short(n)) ELSE '' END);
 		END LOOP;
 	END LOOP;
 	RETURN format('<div class="chart"><svg class="axis" width="50" height="204" aria-hidden="true">%s</svg>'
@@ -339,3 +340,21 @@ BEGIN
 		description, drawn);
 END
 $$;
+
+COMMENT ON FUNCTION apikey._html(text, integer) IS 'text for an element or attribute of HTML, in ASCII, at most so many characters of it';
+COMMENT ON FUNCTION apikey._html_name(text) IS 'a name as HTML, apart from the direction of the text around it';
+COMMENT ON FUNCTION apikey._show_number(numeric) IS 'a number with commas';
+COMMENT ON FUNCTION apikey._show_short(numeric) IS 'a number in few characters, as in 1.2k';
+COMMENT ON FUNCTION apikey._show_bytes(numeric) IS 'a size, as in 1.2 MB';
+COMMENT ON FUNCTION apikey._show_latency(numeric) IS 'a latency given in microseconds, as in 13.6 ms';
+COMMENT ON FUNCTION apikey._show_share(numeric, numeric) IS 'a share in percent';
+COMMENT ON FUNCTION apikey._show_time(timestamptz, text) IS 'an instant in UTC, in one of some forms';
+COMMENT ON FUNCTION apikey._show_count(numeric, text, text) IS 'a number of things';
+COMMENT ON FUNCTION apikey._show_span(jsonb) IS 'the time a bar of a chart stands for';
+COMMENT ON FUNCTION apikey._axis_step(numeric, boolean) IS 'the distance of the lines of an axis';
+COMMENT ON FUNCTION apikey._chart_frame(text, text, text, jsonb, numeric, numeric, text[], integer, text, text) IS
+	'axes of a chart over time around what is drawn';
+COMMENT ON FUNCTION apikey._chart_bars(text, text, text, jsonb, text[], integer, text) IS 'stacked bars over time';
+COMMENT ON FUNCTION apikey._chart_lines(text, text, text, jsonb, text[], integer, text) IS 'lines over time';
+COMMENT ON FUNCTION apikey._chart_meter(numeric, text) IS 'a share as a bar';
+COMMENT ON FUNCTION apikey._chart_calendar(jsonb, timestamptz, text) IS 'thirteen weeks with the number of keys of each day';

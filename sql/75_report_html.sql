@@ -16,13 +16,13 @@ body{margin:0;background:var(--page);color:var(--text);font:16px/1.5 system-ui,-
 .skip{position:absolute;left:-999px}.skip:focus{left:8px;top:8px;background:var(--page);padding:8px}
 header,main,footer{max-width:1080px;margin:0 auto;padding:0 20px}
 header{border-top:6px solid var(--main);padding-top:24px;max-width:none}
-header>*{max-width:1040px;margin-left:auto;margin-right:auto}
+header>*{max-width:1040px;margin-left:auto;margin-right:auto}header .when{max-width:1040px;margin:0 auto 16px}
 h1{font-size:30px;line-height:1.2;margin-top:0;margin-bottom:4px;overflow-wrap:anywhere}
 h1 small{display:block;font-size:14px;font-weight:600;letter-spacing:.06em;text-transform:uppercase;color:var(--soft);margin-bottom:4px}
 h2{font-size:21px;line-height:1.3;margin:0 0 4px}
 h3{font-size:16px;margin:24px 0 4px}
-p{margin:0 0 12px;max-width:72ch}
-.when{color:var(--soft);margin-bottom:16px}
+p{margin:0 0 12px;max-width:84ch;text-wrap:pretty}.scroll+p.soft{font-size:14px;margin-top:8px}
+.when{color:var(--soft)}
 a{color:var(--main)}
 nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;margin:0;padding:12px 0;border-top:1px solid var(--line);border-bottom:1px solid var(--line);font-size:14px}
 section{margin:36px 0;padding-top:4px}
@@ -35,7 +35,7 @@ section{margin:36px 0;padding-top:4px}
 .badge.high{color:var(--page);background:var(--deny);border-color:var(--deny)}
 .badge.medium{color:var(--warn)}
 .badge.low{color:var(--soft);border-style:dashed}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:12px;margin:12px 0 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(188px,1fr));gap:12px;margin:12px 0 0}
 .cards>div{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:12px 14px}
 .cards dt{font-size:14px;color:var(--soft)}
 .cards dd{margin:0}
@@ -58,7 +58,7 @@ svg{display:block}svg text{fill:var(--soft);font-size:12px}
 table{border-collapse:collapse;width:100%;font-size:14.5px}
 caption{text-align:left;color:var(--soft);font-size:14px;padding-bottom:4px}
 th,td{text-align:left;vertical-align:top;padding:7px 10px 7px 0;border-bottom:1px solid var(--line)}
-thead th{font-size:13px;color:var(--soft);font-weight:600;border-bottom-color:var(--soft);white-space:nowrap}
+thead th{font-size:13px;color:var(--soft);font-weight:600;white-space:nowrap}thead tr>*{border-bottom-color:var(--soft)}
 tbody th{font-weight:600;overflow-wrap:anywhere;min-width:150px}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.bar{width:26%;vertical-align:middle}
@@ -72,7 +72,7 @@ footer{border-top:1px solid var(--line);margin-top:44px;padding-top:14px;padding
 footer{padding-left:0;padding-right:0}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:1080px){footer{margin-left:20px;margin-right:20px}}
-@media (max-width:640px){body{font-size:15px}header,main{padding-left:14px;padding-right:14px}footer{margin-left:14px;margin-right:14px}h1{font-size:24px}section{margin:28px 0}.wide{display:none}.cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:8px}.cards>div{padding:10px}.cards .value{font-size:21px}.legend{margin-left:0}tbody th{min-width:120px}td.bar{width:20%}.attention{padding:14px}.attention li{flex-wrap:wrap;gap:2px 10px}}
+@media (max-width:640px){body{font-size:15px}header,main{padding-left:14px;padding-right:14px}footer{margin-left:14px;margin-right:14px}h1{font-size:24px}section{margin:28px 0}.wide{display:none}.cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:8px}.cards>div{padding:10px}.cards .value{font-size:21px}.legend{margin-left:0}tbody th{min-width:120px}td.bar{width:20%}#talkers .bar,#limits .bar,#endpoints .bar{display:none}.attention{padding:14px}.attention li{gap:10px}.badge{min-width:60px;padding:0 3px}}
 @media print{body{font-size:11pt}nav,.skip,details{display:none}section{break-inside:avoid-page;margin:18pt 0}#keys,#suspicious,#endpoints{break-inside:auto}tr,.cards>div,.chart{break-inside:avoid}header{border-top-width:3pt}svg,.badge,.cards>div,.attention{print-color-adjust:exact;-webkit-print-color-adjust:exact}a{color:inherit;text-decoration:none}@page{margin:15mm}}
 @media (forced-colors:active){svg{forced-color-adjust:none}.chart,.meter{background:var(--page)}}
 ';

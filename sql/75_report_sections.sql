@@ -74,7 +74,7 @@ CREATE FUNCTION apikey._report_key_cell(k jsonb, tenant text) RETURNS text
 AS $$
 BEGIN
 	RETURN '<th scope="row">' || coalesce(nullif(apikey._html_name(k ->> 'name'), ''), 'Key ' || (k ->> 'key_id'))
-		|| '<span class="sub">' || concat_ws(' &middot; ', 'key ' || (k ->> 'key_id'),
+		|| '<span class="sub">' || concat_ws(' &middot; ', 'key&nbsp;' || (k ->> 'key_id'),
 			nullif(apikey._html_name(k ->> 'owner'), ''),
 			nullif(apikey._html_name(k ->> 'environment'), ''),
 			CASE WHEN k ->> 'tenant' <> tenant THEN apikey._html_name(k ->> 'tenant') END,
@@ -126,7 +126,7 @@ BEGIN
 				WHEN h LIKE '#%' THEN '<th scope="col" class="n">' || substr(h, 2)
 				WHEN h LIKE '-%' THEN '<th scope="col" class="wide n">' || substr(h, 2)
 				WHEN h LIKE '+%' THEN '<th scope="col" class="wide">' || substr(h, 2)
-				WHEN h = '' THEN '<td>'
+				WHEN h = '' THEN '<td class="bar">'
 				ELSE '<th scope="col">' || h END || CASE WHEN h = '' THEN '</td>' ELSE '</th>' END, '' ORDER BY n)
 		 FROM unnest(heads) WITH ORDINALITY u (h, n)), rows);
 END
@@ -149,15 +149,15 @@ BEGIN
 		(3, 2, 'limits', CASE WHEN (f #>> '{limits,near}')::numeric > 0 THEN
 			apikey._show_count((f #>> '{limits,near}')::numeric, 'quota is', 'quotas are') || ' used up to 80 % or more.' END, 'Limits'),
 		(4, 2, 'calendar', CASE WHEN (f #>> '{calendar,week}')::numeric > 0 THEN
-			apikey._show_count((f #>> '{calendar,week}')::numeric, 'key ends', 'keys end') || ' within 7 days.' END, 'Calendar'),
+			apikey._show_count((f #>> '{calendar,week}')::numeric, 'key ends', 'keys end') || ' within 7 days.' END, 'Rotation and expiry'),
 		(5, 2, 'denials', CASE WHEN calls >= 100 AND (f #>> '{totals,denied}')::numeric >= 0.1 * calls THEN
 			apikey._show_share((f #>> '{totals,denied}')::numeric, calls) || ' of all requests were denied.' END, 'Denials'),
 		(6, 2, 'endpoints', CASE WHEN (f #>> '{totals,logged}')::numeric >= 100 AND (f #>> '{totals,errors}')::numeric >= 0.01 * (f #>> '{totals,logged}')::numeric THEN
 			apikey._show_share((f #>> '{totals,errors}')::numeric, (f #>> '{totals,logged}')::numeric) || ' of all answers were server errors.' END, 'Endpoints'),
 		(7, 1, 'calendar', CASE WHEN old > 0 THEN
-			apikey._show_count(old, 'key has', 'keys have') || ' not been rotated for a year.' END, 'Calendar'),
+			apikey._show_count(old, 'key has', 'keys have') || ' not been rotated for a year.' END, 'Rotation and expiry'),
 		(8, 1, 'calendar', CASE WHEN (f #>> '{calendar,endless}')::numeric > 0 THEN
-			apikey._show_number((f #>> '{calendar,endless}')::numeric) || ' of ' || apikey._show_count((f #>> '{calendar,keys}')::numeric, 'key never expires.', 'keys never expire.') END, 'Calendar')
+			apikey._show_number((f #>> '{calendar,endless}')::numeric) || ' of ' || apikey._show_count((f #>> '{calendar,keys}')::numeric, 'key never expires.', 'keys never expire.') END, 'Rotation and expiry')
 	) i (place, severity, section, line, label)
 	WHERE i.line IS NOT NULL;
 	RETURN format('<section class="attention%s" id="attention" aria-labelledby="attention-h"><h2 id="attention-h">%s</h2>%s</section>' || E'\n',
@@ -190,7 +190,7 @@ BEGIN
 			CASE WHEN calls > 0 THEN (t ->> 'denied')::numeric / calls END, CASE WHEN calls_before > 0 THEN (b ->> 'denied')::numeric / calls_before END, 'down')
 		|| apikey._report_card('Server errors', apikey._show_number((t ->> 'errors')::numeric), (t ->> 'errors')::numeric, (b ->> 'errors')::numeric, 'down')
 		|| apikey._report_card('Latency, median', apikey._show_latency((t ->> 'p50')::numeric), (t ->> 'p50')::numeric, (b ->> 'p50')::numeric, 'down')
-		|| apikey._report_card('Latency, 95th percentile', apikey._show_latency((t ->> 'p95')::numeric), (t ->> 'p95')::numeric, (b ->> 'p95')::numeric, 'down')
+		|| apikey._report_card('Latency, 95 %', apikey._show_latency((t ->> 'p95')::numeric), (t ->> 'p95')::numeric, (b ->> 'p95')::numeric, 'down')
 		|| apikey._report_card('Keys in use', apikey._show_number((t ->> 'keys')::numeric), (t ->> 'keys')::numeric, (b ->> 'keys')::numeric, NULL)
 		|| apikey._report_card('Client addresses', apikey._show_number((t ->> 'ips')::numeric), (t ->> 'ips')::numeric, (b ->> 'ips')::numeric, NULL)
 		|| apikey._report_card('Units', apikey._show_short((t ->> 'units')::numeric), (t ->> 'units')::numeric, (b ->> 'units')::numeric, NULL)
@@ -261,8 +261,8 @@ BEGIN
 			 FROM jsonb_array_elements(reasons) WITH ORDINALITY x (r, n)))
 		|| CASE WHEN jsonb_array_length(limited) = 0 THEN '' ELSE
 			'<h3>Keys that ran into rate limits and quotas most</h3>'
-			|| apikey._report_table('Keys that ran into rate limits and quotas', '{Key,#Denied by a limit,#Share of its requests}',
-				(SELECT string_agg(format('<tr>%s<td class="n">%s</td><td class="n">%s</td></tr>', apikey._report_key_cell(k, f ->> 'tenant'),
+			|| apikey._report_table('Keys that ran into rate limits and quotas', '{Key,#Denied,-Share of its requests}',
+				(SELECT string_agg(format('<tr>%s<td class="n">%s</td><td class="n wide">%s</td></tr>', apikey._report_key_cell(k, f ->> 'tenant'),
 					apikey._show_number((k ->> 'limited')::numeric), apikey._show_share((k ->> 'limited')::numeric, (k ->> 'calls')::numeric)), '' ORDER BY n)
 				 FROM jsonb_array_elements(limited) WITH ORDINALITY x (k, n)))
 			|| CASE WHEN (f ->> 'limited_keys')::integer > 5 THEN format('<p class="soft">The first 5 of %s keys.</p>', apikey._show_number((f ->> 'limited_keys')::numeric)) ELSE '' END
@@ -316,16 +316,15 @@ BEGIN
 		apikey._report_table('Limits near exhaustion', '{Quota,"",#Used,-Units,Outlook}',
 			(SELECT string_agg(format('<tr><th scope="row">%s<span class="sub">%s</span></th><td class="bar">%s</td><td class="n">%s</td><td class="n wide">%s of %s</td><td>%s</td></tr>',
 				apikey._html_name(q ->> 'name'),
-				concat_ws(' ', CASE q ->> 'shared' WHEN 'tree' THEN 'tenant' ELSE q ->> 'shared' END,
-					CASE WHEN q ->> 'holder' <> '' THEN apikey._html_name(q ->> 'holder') ELSE q ->> 'key_id' END,
-					CASE WHEN q ->> 'holder' <> '' AND q ->> 'key_id' IS NOT NULL THEN '&middot; key ' || (q ->> 'key_id') END),
+				CASE WHEN q ->> 'shared' = 'key' THEN concat_ws(' &middot; ', nullif(apikey._html_name(q ->> 'holder'), ''), 'key&nbsp;' || (q ->> 'key_id'))
+					ELSE concat_ws(' ', CASE q ->> 'shared' WHEN 'tree' THEN 'tenant' ELSE q ->> 'shared' END, apikey._html_name(q ->> 'holder')) END,
 				apikey._chart_meter((q ->> 'share')::numeric, CASE WHEN (q ->> 'share')::numeric >= 0.8 THEN 'near' ELSE 'part' END),
 				apikey._show_share((q ->> 'share')::numeric, 1),
 				apikey._show_number((q ->> 'used')::numeric), apikey._show_number((q ->> 'total')::numeric),
 				CASE
 					WHEN (q ->> 'share')::numeric >= 1 THEN '<b>used up</b>' || coalesce(' until ' || apikey._show_time((q ->> 'ends')::timestamptz, 'time'), '')
 					WHEN q ->> 'empty' IS NOT NULL THEN 'used up on <b>' || apikey._show_time((q ->> 'empty')::timestamptz, 'time') || '</b> at this pace'
-					WHEN q ->> 'ends' IS NOT NULL THEN 'lasts until it starts anew on ' || apikey._show_time((q ->> 'ends')::timestamptz, 'time')
+					WHEN q ->> 'ends' IS NOT NULL THEN 'lasts until it starts anew, ' || apikey._show_time((q ->> 'ends')::timestamptz, 'time')
 					ELSE 'does not start anew' END), '' ORDER BY n)
 			 FROM jsonb_array_elements(l -> 'list') WITH ORDINALITY x (q, n))));
 END
@@ -454,3 +453,22 @@ BEGIN
 		|| CASE WHEN (f #>> '{endpoints,classes}')::integer > 10 THEN format('<p class="soft">The busiest 10 of %s.</p>', apikey._show_number((f #>> '{endpoints,classes}')::numeric)) ELSE '' END);
 END
 $$;
+
+COMMENT ON FUNCTION apikey._report_reason(text) IS 'a code of a denial in words';
+COMMENT ON FUNCTION apikey._report_finding(jsonb) IS 'what stands out about a key, in words';
+COMMENT ON FUNCTION apikey._report_badge(integer) IS 'a severity';
+COMMENT ON FUNCTION apikey._report_date(text) IS 'what happens to a key on a day, in words';
+COMMENT ON FUNCTION apikey._report_key_cell(jsonb, text) IS 'names and status of a key as the first cell of a row';
+COMMENT ON FUNCTION apikey._report_card(text, text, numeric, numeric, text) IS 'a figure of the summary and how it changed';
+COMMENT ON FUNCTION apikey._report_section(text, text, text, text) IS 'a section of a report';
+COMMENT ON FUNCTION apikey._report_table(text, text[], text) IS 'a table of a report';
+COMMENT ON FUNCTION apikey._report_attention(jsonb) IS 'what needs attention, the worst first';
+COMMENT ON FUNCTION apikey._report_summary(jsonb) IS 'section of a report: sums, and how they changed';
+COMMENT ON FUNCTION apikey._report_traffic_section(jsonb) IS 'section of a report: requests over time';
+COMMENT ON FUNCTION apikey._report_denials_section(jsonb) IS 'section of a report: denials by reason';
+COMMENT ON FUNCTION apikey._report_latency_section(jsonb) IS 'section of a report: latency over time';
+COMMENT ON FUNCTION apikey._report_limits_section(jsonb) IS 'section of a report: quotas that are nearly used up';
+COMMENT ON FUNCTION apikey._report_calendar_section(jsonb) IS 'section of a report: expiry, rotation, age of secrets';
+COMMENT ON FUNCTION apikey._report_talkers_section(jsonb) IS 'section of a report: the busiest keys';
+COMMENT ON FUNCTION apikey._report_suspicious_section(jsonb) IS 'section of a report: keys to look at';
+COMMENT ON FUNCTION apikey._report_endpoints_section(jsonb) IS 'section of a report: the busiest endpoints';
