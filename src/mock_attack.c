@@ -173,7 +173,7 @@ choose_victim(ApikeyMockTraffic *traffic, ApikeyMockAttack *attack)
 
 /* What an attack takes from the ordinary traffic of its victim. */
 static void
-silence_victim(const ApikeyMockTraffic *traffic, const ApikeyMockAttack *attack, ApikeyMockKey *key)
+silence_victim(const ApikeyMockAttack *attack, ApikeyMockKey *key)
 {
 	switch (attack->kind)
 	{
@@ -275,7 +275,7 @@ plan_attack(ApikeyMockTraffic *traffic, ApikeyMockAttack *attack, int64_t all)
 		if (!choose_victim(traffic, attack))
 			return false;
 		key = &traffic->keys[attack->key];
-		silence_victim(traffic, attack, key);
+		silence_victim(attack, key);
 		if (attack->kind == APIKEY_MOCK_OFF_HOURS)
 			plan_nights(traffic, attack);
 		else if (attack->kind == APIKEY_MOCK_AFTER_REVOCATION && key->revoked_at > traffic->since)
