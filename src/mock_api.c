@@ -11,62 +11,88 @@
 
 #define DAY_US	INT64_C(86400000000)
 
+static const ApikeyMockEndpoint orders[] = {
+	{"GET", "/v1/orders/#", "orders:read", 430, 9000, 0.45, 0, 1800},
+	{"GET", "/v1/orders", "orders:read", 210, 24000, 0.60, 0, 22000},
+	{"POST", "/v1/orders", "orders:write", 140, 41000, 0.50, 1200, 900},
+	{"PATCH", "/v1/orders/#", "orders:write", 90, 32000, 0.50, 400, 900},
+	{"GET", "/v1/customers/#/orders", "orders:read", 70, 28000, 0.65, 0, 14000},
+	{"POST", "/v1/orders/#/refunds", "orders:write", 30, 88000, 0.55, 300, 600},
+	{"DELETE", "/v1/orders/#", "orders:write", 20, 26000, 0.50, 0, 0},
+	{"GET", "/v1/orders/export/~", "orders:read", 10, 950000, 0.80, 0, 1400000},
+};
+
+static const ApikeyMockEndpoint payments[] = {
+	{"POST", "/v2/charges", "payments:write", 380, 180000, 0.45, 900, 1100},
+	{"GET", "/v2/charges/%", "payments:read", 320, 12000, 0.45, 0, 1300},
+	{"GET", "/v2/balance", "payments:read", 120, 8000, 0.40, 0, 300},
+	{"POST", "/v2/charges/%/capture", "payments:write", 80, 150000, 0.50, 120, 900},
+	{"POST", "/v2/refunds", "payments:write", 40, 170000, 0.50, 250, 700},
+	{"GET", "/v2/payouts/~", "payments:read", 40, 60000, 0.60, 0, 9000},
+	{"GET", "/v2/disputes", "payments:read", 20, 45000, 0.55, 0, 5000},
+};
+
+static const ApikeyMockEndpoint catalog[] = {
+	{"GET", "/v1/products/#", "catalog:read", 420, 5000, 0.40, 0, 2600},
+	{"GET", "/v1/search", "catalog:read", 300, 38000, 0.70, 0, 16000},
+	{"GET", "/v1/categories/@/products", "catalog:read", 150, 21000, 0.55, 0, 18000},
+	{"GET", "/v1/products/#/reviews", "catalog:read", 70, 18000, 0.55, 0, 7000},
+	{"PUT", "/v1/products/#/stock", "catalog:write", 50, 15000, 0.45, 90, 0},
+	{"POST", "/v1/products", "catalog:write", 10, 52000, 0.50, 3200, 2600},
+};
+
+static const ApikeyMockEndpoint files[] = {
+	{"GET", "/files/%", "files:read", 480, 52000, 0.90, 0, 420000},
+	{"PUT", "/files/%", "files:write", 190, 160000, 0.90, 380000, 200},
+	{"HEAD", "/files/%", "files:read", 160, 6000, 0.40, 0, 0},
+	{"GET", "/folders/@/list", "files:read", 120, 26000, 0.60, 0, 9000},
+	{"DELETE", "/files/%", "files:write", 30, 19000, 0.50, 0, 0},
+	{"POST", "/uploads/%/parts/#", "files:write", 20, 240000, 0.80, 5200000, 120},
+};
+
+static const ApikeyMockEndpoint messaging[] = {
+	{"POST", "/v1/messages", "messaging:write", 520, 35000, 0.50, 700, 250},
+	{"GET", "/v1/messages/%", "messaging:read", 210, 9000, 0.45, 0, 800},
+	{"GET", "/v1/conversations/%/messages", "messaging:read", 140, 22000, 0.55, 0, 12000},
+	{"POST", "/v1/templates/@/render", "messaging:write", 80, 14000, 0.45, 500, 2200},
+	{"GET", "/v1/numbers/#", "messaging:read", 50, 7000, 0.40, 0, 400},
+};
+
+static const ApikeyMockEndpoint telemetry[] = {
+	{"POST", "/ingest/metrics", "telemetry:write", 600, 3500, 0.45, 5200, 0},
+	{"POST", "/ingest/logs", "telemetry:write", 270, 5200, 0.50, 24000, 0},
+	{"POST", "/devices/#/heartbeat", "telemetry:write", 90, 2600, 0.40, 80, 20},
+	{"GET", "/devices/#/config", "telemetry:read", 30, 6000, 0.40, 0, 1500},
+	{"GET", "/query/range", "telemetry:read", 10, 320000, 0.90, 300, 65000},
+};
+
+static const ApikeyMockEndpoint inference[] = {
+	{"POST", "/v1/chat/completions", "inference:write", 560, 1900000, 0.75, 6200, 3400},
+	{"POST", "/v1/embeddings", "inference:write", 310, 64000, 0.50, 2600, 12500},
+	{"GET", "/v1/models", "inference:read", 60, 4000, 0.40, 0, 5200},
+	{"POST", "/v1/images", "inference:write", 50, 7400000, 0.45, 900, 1600000},
+	{"GET", "/v1/jobs/%", "inference:read", 20, 8000, 0.45, 0, 600},
+};
+
+static const ApikeyMockEndpoint reports[] = {
+	{"GET", "/reports/@", "reports:read", 340, 210000, 0.80, 0, 54000},
+	{"GET", "/reports/@/~", "reports:read", 280, 260000, 0.80, 0, 61000},
+	{"GET", "/dashboards/#", "reports:read", 240, 120000, 0.70, 0, 31000},
+	{"POST", "/queries", "reports:write", 110, 540000, 1.00, 800, 74000},
+	{"GET", "/exports/%.csv", "reports:read", 30, 1400000, 0.90, 0, 3800000},
+};
+
+#define API(name)	{#name, name, sizeof(name) / sizeof(name[0])}
+
 const ApikeyMockApi apikey_mock_apis[APIKEY_MOCK_NAPIS] = {
-	{"orders", {
-		{"GET", "/v1/orders/#", "orders:read", 430, 9000, 0.45, 0, 1800},
-		{"GET", "/v1/orders", "orders:read", 210, 24000, 0.60, 0, 22000},
-		{"POST", "/v1/orders", "orders:write", 140, 41000, 0.50, 1200, 900},
-		{"PATCH", "/v1/orders/#", "orders:write", 90, 32000, 0.50, 400, 900},
-		{"GET", "/v1/customers/#/orders", "orders:read", 70, 28000, 0.65, 0, 14000},
-		{"POST", "/v1/orders/#/refunds", "orders:write", 30, 88000, 0.55, 300, 600},
-		{"DELETE", "/v1/orders/#", "orders:write", 20, 26000, 0.50, 0, 0},
-		{"GET", "/v1/orders/export/~", "orders:read", 10, 950000, 0.80, 0, 1400000}}},
-	{"payments", {
-		{"POST", "/v2/charges", "payments:write", 380, 180000, 0.45, 900, 1100},
-		{"GET", "/v2/charges/%", "payments:read", 320, 12000, 0.45, 0, 1300},
-		{"GET", "/v2/balance", "payments:read", 120, 8000, 0.40, 0, 300},
-		{"POST", "/v2/charges/%/capture", "payments:write", 80, 150000, 0.50, 120, 900},
-		{"POST", "/v2/refunds", "payments:write", 40, 170000, 0.50, 250, 700},
-		{"GET", "/v2/payouts/~", "payments:read", 40, 60000, 0.60, 0, 9000},
-		{"GET", "/v2/disputes", "payments:read", 20, 45000, 0.55, 0, 5000}}},
-	{"catalog", {
-		{"GET", "/v1/products/#", "catalog:read", 420, 5000, 0.40, 0, 2600},
-		{"GET", "/v1/search", "catalog:read", 300, 38000, 0.70, 0, 16000},
-		{"GET", "/v1/categories/@/products", "catalog:read", 150, 21000, 0.55, 0, 18000},
-		{"GET", "/v1/products/#/reviews", "catalog:read", 70, 18000, 0.55, 0, 7000},
-		{"PUT", "/v1/products/#/stock", "catalog:write", 50, 15000, 0.45, 90, 0},
-		{"POST", "/v1/products", "catalog:write", 10, 52000, 0.50, 3200, 2600}}},
-	{"files", {
-		{"GET", "/files/%", "files:read", 480, 52000, 0.90, 0, 420000},
-		{"PUT", "/files/%", "files:write", 190, 160000, 0.90, 380000, 200},
-		{"HEAD", "/files/%", "files:read", 160, 6000, 0.40, 0, 0},
-		{"GET", "/folders/@/list", "files:read", 120, 26000, 0.60, 0, 9000},
-		{"DELETE", "/files/%", "files:write", 30, 19000, 0.50, 0, 0},
-		{"POST", "/uploads/%/parts/#", "files:write", 20, 240000, 0.80, 5200000, 120}}},
-	{"messaging", {
-		{"POST", "/v1/messages", "messaging:write", 520, 35000, 0.50, 700, 250},
-		{"GET", "/v1/messages/%", "messaging:read", 210, 9000, 0.45, 0, 800},
-		{"GET", "/v1/conversations/%/messages", "messaging:read", 140, 22000, 0.55, 0, 12000},
-		{"POST", "/v1/templates/@/render", "messaging:write", 80, 14000, 0.45, 500, 2200},
-		{"GET", "/v1/numbers/#", "messaging:read", 50, 7000, 0.40, 0, 400}}},
-	{"telemetry", {
-		{"POST", "/ingest/metrics", "telemetry:write", 600, 3500, 0.45, 5200, 0},
-		{"POST", "/ingest/logs", "telemetry:write", 270, 5200, 0.50, 24000, 0},
-		{"POST", "/devices/#/heartbeat", "telemetry:write", 90, 2600, 0.40, 80, 20},
-		{"GET", "/devices/#/config", "telemetry:read", 30, 6000, 0.40, 0, 1500},
-		{"GET", "/query/range", "telemetry:read", 10, 320000, 0.90, 300, 65000}}},
-	{"inference", {
-		{"POST", "/v1/chat/completions", "inference:write", 560, 1900000, 0.75, 6200, 3400},
-		{"POST", "/v1/embeddings", "inference:write", 310, 64000, 0.50, 2600, 12500},
-		{"GET", "/v1/models", "inference:read", 60, 4000, 0.40, 0, 5200},
-		{"POST", "/v1/images", "inference:write", 50, 7400000, 0.45, 900, 1600000},
-		{"GET", "/v1/jobs/%", "inference:read", 20, 8000, 0.45, 0, 600}}},
-	{"reports", {
-		{"GET", "/reports/@", "reports:read", 340, 210000, 0.80, 0, 54000},
-		{"GET", "/reports/@/~", "reports:read", 280, 260000, 0.80, 0, 61000},
-		{"GET", "/dashboards/#", "reports:read", 240, 120000, 0.70, 0, 31000},
-		{"POST", "/queries", "reports:write", 110, 540000, 1.00, 800, 74000},
-		{"GET", "/exports/%.csv", "reports:read", 30, 1400000, 0.90, 0, 3800000}}},
+	API(orders),
+	API(payments),
+	API(catalog),
+	API(files),
+	API(messaging),
+	API(telemetry),
+	API(inference),
+	API(reports),
 };
 
 const char *const apikey_mock_agents[APIKEY_MOCK_NAGENTS] = {

@@ -25,12 +25,11 @@ typedef struct ApikeyMockEndpoint
 	int			bytes_out;
 } ApikeyMockEndpoint;
 
-#define APIKEY_MOCK_ENDPOINTS_MAX 8
-
 typedef struct ApikeyMockApi
 {
 	const char *name;
-	ApikeyMockEndpoint endpoints[APIKEY_MOCK_ENDPOINTS_MAX];
+	const ApikeyMockEndpoint *endpoints;
+	int			nendpoints;
 } ApikeyMockApi;
 
 #define APIKEY_MOCK_NAPIS		8

@@ -30,7 +30,7 @@ const char *const apikey_mock_attack_names[APIKEY_MOCK_NATTACKS] = {
 };
 
 /* How many rows of a thousand, within bounds; how busy the victim is. */
-typedef struct Plan
+typedef struct AttackPlan
 {
 	double		permille;
 	int			least;
@@ -38,9 +38,9 @@ typedef struct Plan
 	double		rank;			/* of the victim, as a share of all keys */
 	const char *agent;
 	int			prefix;			/* of the attacker's network, 0: none */
-} Plan;
+} AttackPlan;
 
-static const Plan plans[APIKEY_MOCK_NATTACKS] = {
+static const AttackPlan plans[APIKEY_MOCK_NATTACKS] = {
 	[APIKEY_MOCK_STOLEN_KEY] = {1.0, 40, 3000, 0.05, "python-requests/2.31.0", 28},
 	[APIKEY_MOCK_MANY_IPS] = {1.5, 60, 6000, 0.10, "python-urllib3/2.2.1", 15},
 	[APIKEY_MOCK_ENUMERATION] = {4.0, 120, 50000, 0, "Mozilla/5.0 zgrab/0.x", 31},
@@ -204,7 +204,7 @@ largest_answer(int api)
 	const ApikeyMockEndpoint *endpoint = apikey_mock_apis[api].endpoints;
 	const ApikeyMockEndpoint *largest = endpoint;
 
-	for (int i = 0; i < APIKEY_MOCK_ENDPOINTS_MAX && endpoint[i].method != NULL; i++)
+	for (int i = 0; i < apikey_mock_apis[api].nendpoints; i++)
 		if (endpoint[i].bytes_out > largest->bytes_out)
 			largest = &endpoint[i];
 	return largest;
@@ -213,7 +213,7 @@ largest_answer(int api)
 static int64_t
 plan_rows(const ApikeyMockTraffic *traffic, const ApikeyMockAttack *attack, int64_t all)
 {
-	const Plan *plan = &plans[attack->kind];
+	const AttackPlan *plan = &plans[attack->kind];
 	double		rows = (double) all * plan->permille / 1000;
 	double		usual = 0;
 
@@ -259,7 +259,7 @@ advance(ApikeyMockAttack *attack)
 static bool
 plan_attack(ApikeyMockTraffic *traffic, ApikeyMockAttack *attack, int64_t all)
 {
-	const Plan *plan = &plans[attack->kind];
+	const AttackPlan *plan = &plans[attack->kind];
 	ApikeyMockKey *key;
 
 	apikey_mock_random_init(&attack->random, traffic->seed, TOPIC_ATTACK + 100 * (uint64_t) attack->kind);
@@ -348,10 +348,8 @@ fill_guess(ApikeyMockTraffic *traffic, ApikeyMockAttack *attack, ApikeyMockRow *
 	if (attack->rows - attack->left > 60 && apikey_mock_uniform(&attack->random) < 0.85)
 		row->code = APIKEY_BLOCKED;
 	row->method = apikey_mock_text("GET");
-	row->endpoint = (ApikeyStr)
-	{
-		traffic->path, apikey_mock_path("/v1/customers/#", row->at, &attack->random, traffic->path)
-	};
+	row->endpoint.ptr = traffic->path;
+	row->endpoint.len = apikey_mock_path("/v1/customers/#", row->at, &attack->random, traffic->path);
 }
 
 static void

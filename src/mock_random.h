@@ -38,7 +38,7 @@ apikey_mock_hash(uint64_t seed, uint64_t number, uint64_t topic)
 static inline double
 apikey_mock_unit(uint64_t bits)
 {
-	return (double) (bits >> 11) * 0x1p-53;
+	return (double) (bits >> 11) / 9007199254740992.0;
 }
 
 static inline void

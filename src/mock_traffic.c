@@ -161,10 +161,15 @@ make_groups(ApikeyMockTraffic *traffic)
 	{
 		next[i] = first;
 		if (count[i] > 0)
-			traffic->groups[traffic->ngroups++] = (ApikeyMockGroup)
 		{
-			i / APIKEY_MOCK_NSHAPES, (ApikeyMockShape) (i % APIKEY_MOCK_NSHAPES), first, count[i], 0
-		};
+			ApikeyMockGroup *group = &traffic->groups[traffic->ngroups++];
+
+			group->zone = i / APIKEY_MOCK_NSHAPES;
+			group->shape = (ApikeyMockShape) (i % APIKEY_MOCK_NSHAPES);
+			group->first = first;
+			group->count = count[i];
+			group->weight = 0;
+		}
 		first += count[i];
 	}
 	for (int i = 0; i < traffic->nkeys; i++)
@@ -362,10 +367,8 @@ apikey_mock_fill_request(ApikeyMockTraffic *traffic, ApikeyMockRandom *random,
 
 	row->code = APIKEY_VALID;
 	row->method = apikey_mock_text(endpoint->method);
-	row->endpoint = (ApikeyStr)
-	{
-		traffic->path, apikey_mock_path(endpoint->path, row->at, random, traffic->path)
-	};
+	row->endpoint.ptr = traffic->path;
+	row->endpoint.len = apikey_mock_path(endpoint->path, row->at, random, traffic->path);
 	row->scope = apikey_mock_text(endpoint->scope);
 	row->region = apikey_mock_text(apikey_mock_regions[key->region]);
 	if (key->ids)
@@ -391,6 +394,7 @@ apikey_mock_deny(ApikeyMockRow *row, ApikeyCode code)
 static void
 draw_denial(ApikeyMockTraffic *traffic, ApikeyMockRow *row)
 {
+	static const ApikeyNet elsewhere = {4, 10, {100, 64}};
 	const ApikeyMockKey *key = &traffic->keys[row->key];
 	double		u = apikey_mock_uniform(&traffic->random);
 
@@ -401,7 +405,7 @@ draw_denial(ApikeyMockTraffic *traffic, ApikeyMockRow *row)
 		u = (u - 0.7) / 0.3;
 	if (u < 0.15 && key->cidr.family != 0)
 	{
-		row->ip = apikey_mock_address(&(ApikeyNet) {4, 10, {100, 64}}, &traffic->random);
+		row->ip = apikey_mock_address(&elsewhere, &traffic->random);
 		apikey_mock_deny(row, APIKEY_IP_DENIED);
 	}
 	else if (u < 0.40)
@@ -504,6 +508,7 @@ fill_row(ApikeyMockTraffic *traffic, ApikeyMockRow *row)
 	ApikeyMockRandom *random = &traffic->random;
 	const ApikeyMockKey *key;
 	ApikeyCode	code;
+	bool		upgraded;
 	double		u = apikey_mock_uniform(random);
 
 	if (u < 0.003 || !draw_key(traffic, row, &code))
@@ -513,9 +518,8 @@ fill_row(ApikeyMockTraffic *traffic, ApikeyMockRow *row)
 	}
 	key = &traffic->keys[row->key];
 	row->ip = apikey_mock_key_address(key, random);
-	row->user_agent = apikey_mock_text(apikey_mock_agents[
-														  row->at - traffic->since < (traffic->until - traffic->since) / 2 ?
-														  key->agent : key->next_agent]);
+	upgraded = row->at - traffic->since > (traffic->until - traffic->since) / 2;
+	row->user_agent = apikey_mock_text(apikey_mock_agents[upgraded ? key->next_agent : key->agent]);
 	apikey_mock_fill_request(traffic, random,
 							 apikey_mock_pick_endpoint(key->api, apikey_mock_uniform(random)), row);
 	if (code == APIKEY_VALID && !choose_secret(key, row, random))

@@ -66,9 +66,9 @@ typedef struct ApikeyMockTraffic
 	ApikeyMockKey *keys;
 	int			nkeys;
 	int			nzones;
-	int			   *members;	/* these three: room for nkeys */
+	int		   *members;		/* these three: room for nkeys */
 	ApikeyMockAlias *alias;
-	int			   *scratch;
+	int		   *scratch;
 	int64_t		since;
 	int64_t		until;
 	int64_t		rows;

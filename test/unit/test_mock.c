@@ -341,6 +341,9 @@ test_no_victim(void)
 static void
 test_addresses(void)
 {
+	static const ApikeyNet benchmarks = {4, 15, {198, 18}};
+	static const ApikeyNet shared = {4, 10, {100, 64}};
+	static const ApikeyNet documentation = {6, 32, {0x20, 0x01, 0x0d, 0xb8}};
 	ApikeyMockRandom random;
 	ApikeyNet	nets[] = {apikey_mock_attacker_net(77, 15), apikey_mock_attacker_net(1234567, 28),
 	apikey_mock_customer_net(99, 20), apikey_mock_customer_net(99, 32), apikey_mock_customer_net6(12345)};
@@ -357,9 +360,9 @@ test_addresses(void)
 				break;
 			}
 		}
-	CHECK(apikey_net_contains(&(ApikeyNet) {4, 15, {198, 18}}, &nets[1]));
-	CHECK(apikey_net_contains(&(ApikeyNet) {4, 10, {100, 64}}, &nets[2]));
-	CHECK(apikey_net_contains(&(ApikeyNet) {6, 32, {0x20, 0x01, 0x0d, 0xb8}}, &nets[4]));
+	CHECK(apikey_net_contains(&benchmarks, &nets[1]));
+	CHECK(apikey_net_contains(&shared, &nets[2]));
+	CHECK(apikey_net_contains(&documentation, &nets[4]));
 }
 
 static void
@@ -369,7 +372,7 @@ test_dates(void)
 	{
 		int64_t		days;
 		const char *date;
-	}			cases[] = {{0, "2000-01-01"}, {59, "2000-02-29"}, {60, "2000-03-01"}, {366, "2001-01-01"},
+	} cases[] = {{0, "2000-01-01"}, {59, "2000-02-29"}, {60, "2000-03-01"}, {366, "2001-01-01"},
 	{9831, "2026-12-01"}, {36524, "2099-12-31"}, {36584, "2100-03-01"}, {-1, "1999-12-31"}};
 	char		date[11] = "";
 
@@ -389,7 +392,7 @@ test_shares(void)
 	{
 		int			sum = 0;
 
-		for (int j = 0; j < APIKEY_MOCK_ENDPOINTS_MAX; j++)
+		for (int j = 0; j < apikey_mock_apis[i].nendpoints; j++)
 			sum += apikey_mock_apis[i].endpoints[j].share;
 		CHECKF(sum == 1000, "shares of %s add up to %d", apikey_mock_apis[i].name, sum);
 		CHECK(apikey_mock_pick_endpoint(i, 0.9999999)->method != NULL);
