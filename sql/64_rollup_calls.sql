@@ -79,10 +79,136 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey._task_rollup_retention() RETURNS bigint
+-- Makes the sums of the hours of a time anew from the rows, and their days.
+-- Only where all rows are still there: a partition that has as many as were
+-- counted of it.  Hours that are kept no more count for their day, where one
+-- partition holds all of it.
+CREATE FUNCTION apikey.recount_rollups(since timestamptz, until timestamptz) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
+CREATE FUNCTION apikey._recount_rollups(since timestamptz, until timestamptz) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	first timestamptz := date_trunc('hour', since, 'UTC');
+	last timestamptz := date_trunc('hour', until - interval '1 microsecond', 'UTC') + interval '1 hour';
+	next record;
+	counted bigint := 0;
+	hours timestamptz[] := '{}';
 BEGIN
-	RETURN 0;
+	PERFORM apikey._require_all_tenants('recount rollups');
+	IF since IS NULL OR until IS NULL OR NOT isfinite(since) OR NOT isfinite(until) OR since >= until THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'invalid range of time to recount',
+			DETAIL = 'It begins at a finite time and ends at a later one.';
+	END IF;
+	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
+	FOR next IN
+		SELECT l.leaf, coalesce(b.starts_at, '-infinity') AS starts_at, coalesce(l.ends_at, 'infinity') AS ends_at
+		FROM apikey._rollup_leaves() l LEFT JOIN apikey._usage_leaves() b ON b.leaf = l.leaf
+		WHERE coalesce(b.starts_at, '-infinity') < last AND coalesce(l.ends_at, 'infinity') > first
+		ORDER BY 2, 1
+	LOOP
+		DECLARE
+			state apikey.rollup_state;
+			mine timestamptz[];
+			old timestamptz[];
+			rows bigint;
+		BEGIN
+			PERFORM apikey._count_leaf(next.leaf);
+			SELECT * INTO state FROM apikey._rollup_state(next.leaf, true);
+			EXECUTE format($query$
+				SELECT array_agg(h.hour), sum(h.rows)
+				FROM (SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, count(*) AS rows
+					  FROM ONLY %s u WHERE apikey._newly_seen(u.xmin, NULL, $1) GROUP BY 1) h$query$, next.leaf)
+				INTO mine, rows USING state.seen;
+			IF rows IS DISTINCT FROM state.rows THEN
+				RAISE NOTICE 'what is counted of % stays as it is', next.leaf
+					USING DETAIL = 'Rows of it have been deleted or changed since they were counted.';
+				CONTINUE;
+			END IF;
+			mine := ARRAY(
+				SELECT h.hour
+				FROM (SELECT unnest(mine)
+					  UNION
+					  SELECT u.hour FROM apikey.usage_hourly u WHERE u.hour >= first AND u.hour < last) AS h (hour)
+				WHERE h.hour >= first AND h.hour < last
+					AND h.hour >= next.starts_at AND h.hour + interval '1 hour' <= next.ends_at
+				ORDER BY h.hour);
+			old := ARRAY(
+				SELECT h.hour FROM unnest(mine) AS h (hour)
+				WHERE h.hour < apikey._rollup_start('hour') AND h.hour >= apikey._rollup_start('day')
+					AND date_trunc('day', h.hour, 'UTC') >= greatest(first, next.starts_at)
+					AND date_trunc('day', h.hour, 'UTC') + interval '1 day' <= least(last, next.ends_at));
+			mine := ARRAY(SELECT h.hour FROM unnest(mine) AS h (hour) WHERE h.hour >= apikey._rollup_start('hour'));
+
+			DELETE FROM apikey.usage_hourly u WHERE u.hour = ANY (mine);
+			DELETE FROM apikey.usage_daily u
+			WHERE u.day = ANY (ARRAY(SELECT DISTINCT (h.hour AT TIME ZONE 'UTC')::date FROM unnest(old) AS h (hour)));
+			counted := counted
+				+ apikey._count_rows(next.leaf, NULL, state.seen, NULL, mine, true, false)
+				+ apikey._count_rows(next.leaf, NULL, state.seen, NULL, old, false, true);
+			hours := hours || mine;
+		END;
+	END LOOP;
+	PERFORM apikey._rebuild_days(apikey._whole_days(hours));
+	PERFORM apikey._audit(NULL, 'usage.recount', 'usage', NULL,
+						  jsonb_build_object('since', first, 'until', last, 'rows', counted));
+	PERFORM apikey._event(NULL, 'usage.recount', NULL, jsonb_build_object('since', first, 'until', last, 'rows', counted));
+	RETURN counted;
 END
 $$;
+
+-- Deletes sums that are over their retention, in parts, and what is known of
+-- partitions that are gone.
+CREATE FUNCTION apikey._task_rollup_retention() RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+	most CONSTANT integer := 20000;
+	deleted bigint;
+	total bigint := 0;
+BEGIN
+	IF apikey._rollup_start('hour') > '-infinity' THEN
+		DELETE FROM apikey.usage_hourly u WHERE u.ctid = ANY (ARRAY(
+			SELECT h.ctid FROM apikey.usage_hourly h WHERE h.hour < apikey._rollup_start('hour') LIMIT most));
+		GET DIAGNOSTICS total = ROW_COUNT;
+	END IF;
+	IF total = 0 AND apikey._rollup_start('day') > '-infinity' THEN
+		DELETE FROM apikey.usage_daily u WHERE u.ctid = ANY (ARRAY(
+			SELECT d.ctid FROM apikey.usage_daily d
+			WHERE d.day < (apikey._rollup_start('day') AT TIME ZONE 'UTC')::date LIMIT most));
+		GET DIAGNOSTICS total = ROW_COUNT;
+	END IF;
+	IF total = 0 THEN
+		DELETE FROM apikey.rollup_state s
+		WHERE CASE WHEN s.home = 'apikey.usage'::regclass AND s.system_identifier = apikey._system_identifier()
+				   THEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.leaf_oid)
+				   ELSE to_regclass(s.leaf) IS NULL END;
+	END IF;
+	RETURN total;
+END
+$$;
+
+CREATE VIEW apikey.stat_rollup WITH (security_invoker = true) AS
+SELECT
+	s.leaf,
+	s.rows,
+	s.counted_at,
+	pg_catalog.pg_relation_size(s.leaf_oid) OPERATOR(pg_catalog.-) s.bytes AS grown,
+	s.error
+FROM apikey.rollup_state s;
+
+COMMENT ON FUNCTION apikey._rollup_leaves IS 'internal: the partitions that hold rows of usage, with what is counted of them';
+COMMENT ON FUNCTION apikey._task_rollups IS 'internal: counts new rows of usage into the rollups';
+COMMENT ON FUNCTION apikey.refresh_rollups() IS 'counts all new rows of usage into the rollups; returns their number';
+COMMENT ON FUNCTION apikey._refresh_rollups IS 'body of refresh_rollups()';
+COMMENT ON FUNCTION apikey.recount_rollups(timestamptz, timestamptz) IS
+	'makes the rollups of a time anew from the rows of usage; returns the number of rows';
+COMMENT ON FUNCTION apikey._recount_rollups IS 'body of recount_rollups()';
+COMMENT ON FUNCTION apikey._task_rollup_retention IS 'internal: deletes rollups that are over their retention';
+COMMENT ON VIEW apikey.stat_rollup IS 'the partitions of usage, and what of them is counted in the rollups';
+COMMENT ON COLUMN apikey.stat_rollup.leaf IS 'the partition';
+COMMENT ON COLUMN apikey.stat_rollup.rows IS 'rows of it that are counted; rows that were deleted later stay counted';
+COMMENT ON COLUMN apikey.stat_rollup.counted_at IS 'when new rows were looked for last';
+COMMENT ON COLUMN apikey.stat_rollup.grown IS 'bytes the partition has grown by since';
+COMMENT ON COLUMN apikey.stat_rollup.error IS 'why its rows could not be counted then; NULL when they were';

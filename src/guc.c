@@ -69,6 +69,15 @@ char	   *apikey_previous_master_key_file = NULL;
 /* Units of a quota reserved ahead at most: what a crash may lose. */
 int			apikey_quota_block = 10000;
 
+/* Age at which rows of apikey.usage_daily are deleted; 0 keeps them. */
+int			apikey_rollup_daily_retention = 800 * 24 * 3600;
+
+/* Age at which rows of apikey.usage_hourly are deleted; 0 keeps them. */
+int			apikey_rollup_hourly_retention = 90 * 24 * 3600;
+
+/* How often new rows of apikey.usage are counted into the rollups. */
+int			apikey_rollup_interval = 60;
+
 /* What becomes of quotas on a standby. */
 int			apikey_standby_quota = APIKEY_STANDBY_QUOTA_DENY;
 
@@ -175,6 +184,16 @@ check_usage_retention(int *newval, void **extra, GucSource source)
 	return false;
 }
 
+/* The same for rollups; a row of one of them stands for a day. */
+static bool
+check_daily_retention(int *newval, void **extra, GucSource source)
+{
+	if (*newval == 0 || *newval >= 24 * 3600)
+		return true;
+	GUC_check_errdetail("It is 0, which keeps all, or at least a day, the time a row of apikey.usage_daily stands for.");
+	return false;
+}
+
 static void
 define_int(const char *name, const char *description, int *variable, int value,
 		   int minimum, int maximum, GucContext context, int flags)
@@ -263,6 +282,17 @@ apikey_guc_define(void)
 	define_int("apikey.quota_block",
 			   "Units of a quota reserved ahead at most.",
 			   &apikey_quota_block, 10000, 1, 1000 * 1000 * 1000, PGC_SIGHUP, 0);
+	DefineCustomIntVariable("apikey.rollup_daily_retention",
+							"Age at which rollups of days are deleted, 0 keeps them.",
+							NULL, &apikey_rollup_daily_retention, 800 * 24 * 3600, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, check_daily_retention, NULL, NULL);
+	DefineCustomIntVariable("apikey.rollup_hourly_retention",
+							"Age at which rollups of hours are deleted, 0 keeps them.",
+							NULL, &apikey_rollup_hourly_retention, 90 * 24 * 3600, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, check_usage_retention, NULL, NULL);
+	define_int("apikey.rollup_interval",
+			   "How often new rows of usage are counted into the rollups.",
+			   &apikey_rollup_interval, 60, 1, 24 * 3600, PGC_SUSET, GUC_UNIT_S);
 	DefineCustomEnumVariable("apikey.standby_quota",
 							 "What becomes of quotas on a standby.", NULL,
 							 &apikey_standby_quota, APIKEY_STANDBY_QUOTA_DENY,

@@ -48,6 +48,9 @@ extern int	apikey_partition_width; /* ApikeyPartitionWidth */
 extern char *apikey_previous_master_key_command;
 extern char *apikey_previous_master_key_file;
 extern int	apikey_quota_block; /* units */
+extern int	apikey_rollup_daily_retention;	/* s, 0 = for ever */
+extern int	apikey_rollup_hourly_retention; /* s, 0 = for ever */
+extern int	apikey_rollup_interval; /* s */
 extern int	apikey_standby_quota;	/* ApikeyStandbyQuota */
 extern int	apikey_step_up;		/* ApikeyStepUpMode */
 extern double apikey_throttle;	/* 0 .. 1 */
