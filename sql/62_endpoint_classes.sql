@@ -123,6 +123,7 @@ DECLARE
 	crowded text[];
 	mapped text[];
 	before text[];
+	collapses boolean := false;
 BEGIN
 	changed := false;
 	SELECT coalesce(array_agg(e.class), '{}'), coalesce(array_agg(left(e.class, -2)) FILTER (WHERE e.collapsed_at IS NOT NULL), '{}')
@@ -142,7 +143,7 @@ BEGIN
 	LOOP
 		crowded := apikey._endpoint_crowded(known || fresh, most_children);
 		EXIT WHEN cardinality(crowded) = 0;
-		changed := true;
+		collapses := true;
 		-- what was collapsed below one of these stays so, one star higher
 		prefixes := prefixes || crowded;
 		LOOP
@@ -160,7 +161,7 @@ BEGIN
 	fresh := ARRAY(
 		SELECT f FROM unnest(fresh) f ORDER BY f COLLATE "C" LIMIT greatest(most_classes - cardinality(known), 0));
 	known := known || fresh;
-	changed := changed OR cardinality(fresh) > 0;
+	changed := collapses OR cardinality(fresh) > 0;
 	classes := apikey._endpoint_resolve(mapped, accepted, known);
 	IF NOT changed OR NOT write THEN
 		RETURN;
@@ -184,7 +185,9 @@ BEGIN
 	ON CONFLICT (tenant_id, class) DO UPDATE SET
 		first_seen_at = least(e.first_seen_at, excluded.first_seen_at),
 		collapsed_at = coalesce(e.collapsed_at, excluded.collapsed_at);
-	PERFORM apikey._merge_classes(tenant_id, prefixes);
+	IF collapses THEN
+		PERFORM apikey._merge_classes(tenant_id, prefixes);
+	END IF;
 END
 $$;
 
