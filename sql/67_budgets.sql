@@ -137,8 +137,8 @@ BEGIN
 		LEFT JOIN apikey._budget_use(ids, now) u ON u.budget_id = b.budget_id
 		-- what a hundredth of the window shows is too little to go by
 		LEFT JOIN LATERAL (
-			SELECT extract(epoch FROM now - u.window_start) AS seconds, extract(epoch FROM u.window_end - u.window_start) AS length
-			WHERE isfinite(u.window_start)) f ON f.seconds >= f.length / 100
+			SELECT extract(epoch FROM now - s.since) AS seconds, extract(epoch FROM u.window_end - s.since) AS length
+			FROM (SELECT CASE WHEN isfinite(u.window_start) THEN u.window_start END AS since) s) f ON f.seconds >= f.length / 100
 	WHERE b.budget_id = ANY (ids)
 	ORDER BY 1, 2;
 END
