@@ -68,6 +68,7 @@ is_value(ApikeyStr text)
 	int			hex = 0;
 	int			dashes = 0;
 	int			words = 0;
+	bool		inside = false; /* a letter behind a digit */
 	char		last = 0;		/* kind of the last letter or digit */
 
 	for (int i = 0; i < text.len; i++)
@@ -100,6 +101,7 @@ is_value(ApikeyStr text)
 		/* "HttpServer2" is of three words: a capital goes on as small ones */
 		if (kind != last && !(last == 'A' && kind == 'a'))
 			words++;
+		inside = inside || (last == '0' && kind != '0');
 		last = kind;
 	}
 
@@ -114,7 +116,7 @@ is_value(ApikeyStr text)
 		return true;
 	if (digits >= 4 && digits >= letters)
 		return true;
-	return text.len >= 16 && digits + letters >= 14 && digits + letters < 3 * words;
+	return text.len >= 16 && inside && digits + letters >= 14 && digits + letters < 3 * words;
 }
 
 /* Where ":verb" or ".ext" begins; the length of the text if it has none. */

@@ -14,7 +14,8 @@
  *	  first segment "1.1" stays, it is a version;
  *	- hexadecimal digits: UUIDs, hashes, 8 and more with a digit among them;
  *	- more digits than letters, four and more of them: INV-20261;
- *	- 16 and more that change often between small, capital and digit: tokens;
+ *	- 16 and more, a digit inside, that change often between small letters,
+ *	  capitals and digits: tokens;
  *	- more than 64 bytes, an '@', a star, a control byte, an encoded slash, a
  *	  broken escape.
  *

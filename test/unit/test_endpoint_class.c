@@ -79,6 +79,8 @@ static const struct
 	{"/x/dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "/x/*"},
 	{"/getUserAccountTransactionHistory", "/getUserAccountTransactionHistory"},
 	{"/pkg.OrderService/ListOrdersV2", "/pkg.OrderService/ListOrdersV2"},
+	{"/GetByUserIdAndOrgId", "/GetByUserIdAndOrgId"},
+	{"/GetOrdersByUserIdV2", "/GetOrdersByUserIdV2"},
 	{"/HTTPServerXMLToJSONConverter", "/HTTPServerXMLToJSONConverter"},
 	{"/x/how-to-bake-bread-in-ten-days", "/x/how-to-bake-bread-in-ten-days"},
 	{"/CONSTANT_NAMES_OF_ENUMS", "/CONSTANT_NAMES_OF_ENUMS"},
