@@ -137,31 +137,36 @@ BEGIN
 END
 $$;
 
--- Drops leaves, or detaches them where they are kept; returns how many.  One
--- that takes rows until the last moment stays for the next call.
-CREATE FUNCTION apikey._remove_leaves(leaves regclass[]) RETURNS integer
+-- Drops leaves, or detaches them where they are kept, the first of those given
+-- that can be counted, at most so many; returns how many.  One that takes rows
+-- until the last moment stays for the next call.
+CREATE FUNCTION apikey._remove_leaves(leaves regclass[], most integer) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	archive boolean := apikey._setting('partition_archive', 'off')::boolean;
+	ready regclass[] := '{}';
 	old record;
 	removed integer := 0;
 BEGIN
-	IF cardinality(leaves) = 0 THEN
-		RETURN 0;
-	END IF;
-	FOR old IN SELECT u.leaf FROM unnest(leaves) AS u (leaf) LOOP
+	FOR old IN SELECT u.leaf FROM unnest(leaves) WITH ORDINALITY AS u (leaf, n) ORDER BY u.n LOOP
 		IF NOT apikey._counted(old.leaf) THEN
 			PERFORM apikey._count_leaf(old.leaf);
+			CONTINUE WHEN NOT apikey._counted(old.leaf);
 		END IF;
+		ready := ready || old.leaf;
+		EXIT WHEN cardinality(ready) >= most;
 	END LOOP;
+	IF cardinality(ready) = 0 THEN
+		RETURN 0;
+	END IF;
 
 	PERFORM apikey._lock('partitions');
 	PERFORM apikey._lock_usage();
 	FOR old IN
 		SELECT l.leaf, c.relname::text AS name, l.starts_at, l.ends_at
 		FROM apikey._usage_leaves() l JOIN pg_class c ON c.oid = l.leaf
-		WHERE l.leaf = ANY (leaves)
+		WHERE l.leaf = ANY (ready)
 		ORDER BY l.ends_at
 	LOOP
 		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT', old.leaf);
@@ -196,7 +201,7 @@ BEGIN
 		SELECT l.leaf FROM apikey._usage_leaves() l JOIN pg_class c ON c.oid = l.leaf
 		WHERE l.ends_at <= edge
 			AND NOT EXISTS (SELECT FROM apikey.usage_archive a WHERE a.leaf = c.relname AND a.attached_until > apikey._now())
-		ORDER BY l.ends_at LIMIT most));
+		ORDER BY l.ends_at), most);
 END
 $$;
 
@@ -422,7 +427,7 @@ BEGIN
 	ON CONFLICT (leaf) DO UPDATE SET node = excluded.node, rules = excluded.rules, inserted = excluded.inserted,
 		checked_at = excluded.checked_at, next_page = excluded.next_page,
 		rows = CASE WHEN excluded.next_page IS NULL THEN s.rows ELSE 0 END;
-	IF rule.all_over AND starts_with(step.rules, '+') AND apikey._remove_leaves(ARRAY[step.rel]) = 0 THEN
+	IF rule.all_over AND starts_with(step.rules, '+') AND apikey._remove_leaves(ARRAY[step.rel], 1) = 0 THEN
 		DELETE FROM apikey.usage_sweep s WHERE s.leaf = step.rel;
 		RETURN 0;
 	END IF;
