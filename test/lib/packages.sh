@@ -19,7 +19,11 @@ packages_for()
 				# somebody else's server brings its own headers
 				[ -n "${PG_CONFIG:-}" ] || echo postgresql-15 postgresql-server-dev-15
 				;;
-			tap) echo perl libipc-run-perl pgbouncer ;;
+			tap)
+				echo perl libipc-run-perl pgbouncer
+				# Debian's driver fits Debian's node only; for another one there is npm
+				command -v node >/dev/null || echo nodejs node-pg
+				;;
 			model) echo gcc libc6-dev spin ;;
 			format) echo perl pg-bsd-indent ;;
 			# the programs, without the service that redis-server would start
