@@ -111,7 +111,7 @@ AS $$
 BEGIN
 	UPDATE apikey.rollup_state s
 	SET seen = _set_rollup_state.seen, scan_from = _set_rollup_state.scan_from, rows = _set_rollup_state.rows,
-		bytes = pg_relation_size(_set_rollup_state.leaf), counted_at = apikey._now(), error = _set_rollup_state.error
+		bytes = pg_relation_size(_set_rollup_state.leaf), counted_at = clock_timestamp(), error = _set_rollup_state.error
 	WHERE s.leaf_oid = _set_rollup_state.leaf AND s.leaf = _set_rollup_state.leaf::text
 		AND s.home = 'apikey.usage'::regclass AND s.system_identifier = apikey._system_identifier();
 	IF NOT FOUND THEN
@@ -119,7 +119,7 @@ BEGIN
 		WHERE s.leaf_oid = _set_rollup_state.leaf OR s.leaf = _set_rollup_state.leaf::text;
 		INSERT INTO apikey.rollup_state VALUES (
 			leaf::text, leaf, 'apikey.usage'::regclass, apikey._system_identifier(),
-			seen, scan_from, rows, pg_relation_size(leaf), apikey._now(), error);
+			seen, scan_from, rows, pg_relation_size(leaf), clock_timestamp(), error);
 	END IF;
 END
 $$;

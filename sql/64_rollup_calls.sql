@@ -23,12 +23,13 @@ $$;
 -- Counts the leaf that waits longest, and goes on to the next one while there
 -- was nothing to count.  A leaf whose time is over and that has not grown waits
 -- ten times as long: a late row may have found room in it, but hardly ever.
--- What goes wrong with one leaf is noted and does not hold up the others.
+-- What goes wrong with one leaf is noted and does not hold up the others.  This
+-- goes by the clock on the wall; should it be turned back, all leaves are due.
 CREATE FUNCTION apikey._task_rollups() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	now timestamptz := apikey._now();
+	now timestamptz := clock_timestamp();
 	every interval := apikey._setting('rollup_interval', '60s')::interval;
 	next regclass;
 	counted bigint := 0;
@@ -81,8 +82,8 @@ $$;
 
 -- Makes the sums of the hours of a time anew from the rows, and their days.
 -- Only where all rows are still there: a partition that has as many as were
--- counted of it.  Hours that are kept no more count for their day, where one
--- partition holds all of it.
+-- counted of it.  A day of which not all hours are kept is made of its rows, if
+-- one partition holds it.
 CREATE FUNCTION apikey.recount_rollups(since timestamptz, until timestamptz) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._recount_rollups(since timestamptz, until timestamptz) RETURNS bigint
@@ -134,19 +135,21 @@ BEGIN
 				WHERE h.hour >= first AND h.hour < last
 					AND h.hour >= next.starts_at AND h.hour + interval '1 hour' <= next.ends_at
 				ORDER BY h.hour);
+			-- of a day that has begun before the first hour that is kept
 			old := ARRAY(
 				SELECT h.hour FROM unnest(mine) AS h (hour)
-				WHERE h.hour < apikey._rollup_start('hour') AND h.hour >= apikey._rollup_start('day')
-					AND date_trunc('day', h.hour, 'UTC') >= greatest(first, next.starts_at)
+				WHERE date_trunc('day', h.hour, 'UTC') < apikey._rollup_start('hour')
+					AND date_trunc('day', h.hour, 'UTC') >= greatest(first, next.starts_at, apikey._rollup_start('day'))
 					AND date_trunc('day', h.hour, 'UTC') + interval '1 day' <= least(last, next.ends_at));
 			mine := ARRAY(SELECT h.hour FROM unnest(mine) AS h (hour) WHERE h.hour >= apikey._rollup_start('hour'));
 
 			DELETE FROM apikey.usage_hourly u WHERE u.hour = ANY (mine);
 			DELETE FROM apikey.usage_daily u
 			WHERE u.day = ANY (ARRAY(SELECT DISTINCT (h.hour AT TIME ZONE 'UTC')::date FROM unnest(old) AS h (hour)));
-			counted := counted
-				+ apikey._count_rows(next.leaf, NULL, state.seen, NULL, mine, true, false)
-				+ apikey._count_rows(next.leaf, NULL, state.seen, NULL, old, false, true);
+			counted := counted + apikey._count_rows(next.leaf, NULL, state.seen, NULL, mine, true, false);
+			IF cardinality(old) > 0 THEN
+				PERFORM apikey._count_rows(next.leaf, NULL, state.seen, NULL, old, false, true);
+			END IF;
 			hours := hours || mine;
 		END;
 	END LOOP;
