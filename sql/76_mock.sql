@@ -33,7 +33,32 @@ BEGIN
 END
 $$;
 
+-- The number of a thing that was made with a seed; NULL: it was not, or
+-- somebody has changed what was noted of it.
+CREATE FUNCTION apikey._mock_number(noted jsonb, seed bigint) RETURNS bigint
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF noted -> 'mock' -> 'seed' = to_jsonb(seed) AND noted #>> '{mock,number}' ~ '^[0-9]{1,9}$' THEN
+		RETURN (noted #>> '{mock,number}')::bigint;
+	END IF;
+	RETURN NULL;
+END
+$$;
+
 -- --- tenants ---------------------------------------------------------------
+
+-- The mock tenants, in the order they were made.  Settings can be changed by
+-- an admin of the tenant, so they do not suffice: nobody but an admin of all
+-- tenants gives the tenant at the root its name.
+CREATE FUNCTION apikey._mock_tenant_ids() RETURNS bigint[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN ARRAY(SELECT t.tenant_id FROM apikey.tenant t
+				 WHERE t.settings ? 'mock' AND apikey._path(t.tenant_id) LIKE 'mock-%' ORDER BY t.tenant_id);
+END
+$$;
 
 CREATE FUNCTION apikey.mock_tenants(n integer, seed bigint DEFAULT 1)
 	RETURNS TABLE (tenant_id bigint, tenant text)
@@ -50,17 +75,17 @@ BEGIN
 	PERFORM apikey._require_all_tenants('make mock tenants');
 	PERFORM apikey._check_mock(n, 1000, seed);
 	PERFORM apikey._lock('tenants');
-	number := (SELECT coalesce(max((t.settings -> 'mock' ->> 'number')::bigint), 0) FROM apikey.tenant t
-			   WHERE t.settings -> 'mock' -> 'seed' = to_jsonb(seed));
+	number := (SELECT coalesce(max(apikey._mock_number(t.settings, seed)), 0) FROM apikey.tenant t
+			   WHERE t.tenant_id = ANY (apikey._mock_tenant_ids()));
 	FOR made IN 1 .. n LOOP
 		number := number + 1;
 		above := NULL;
 		-- a quarter are parts of an organisation that is there
 		IF number > 2 AND apikey._mock_unit(seed, number, 'tenant child') < 0.25 THEN
 			above := (SELECT apikey._path(coalesce(t.parent_id, t.tenant_id)) FROM apikey.tenant t
-					  WHERE t.settings -> 'mock' -> 'seed' = to_jsonb(seed)
-						  AND t.settings -> 'mock' -> 'number'
-							  = to_jsonb(1 + floor(apikey._mock_unit(seed, number, 'tenant parent') * (number - 1))::bigint)
+					  WHERE t.tenant_id = ANY (apikey._mock_tenant_ids())
+						  AND apikey._mock_number(t.settings, seed)
+							  = 1 + floor(apikey._mock_unit(seed, number, 'tenant parent') * (number - 1))::bigint
 					  ORDER BY t.tenant_id LIMIT 1);
 		END IF;
 		tenant_id := apikey._mock_tenant(seed, number, above);
@@ -69,6 +94,15 @@ BEGIN
 	END LOOP;
 	PERFORM apikey._audit(NULL, 'mock.tenants', 'mock:' || seed, NULL, jsonb_build_object('n', n, 'seed', seed));
 	PERFORM apikey._event(NULL, 'mock.tenants', NULL, jsonb_build_object('n', n, 'seed', seed));
+END
+$$;
+
+-- What mock APIs there are; src/mock_api.c has the same.
+CREATE FUNCTION apikey._mock_apis() RETURNS text[]
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN '{orders,payments,catalog,messaging,telemetry,inference,files,reports}'::text[];
 END
 $$;
 
@@ -85,10 +119,9 @@ DECLARE
 		outfitters,pay,robotics,studio,systems,telecom,travel,works}';
 	zones text[] := '{Europe/Berlin,Europe/London,Europe/Paris,America/New_York,Europe/Warsaw,America/Chicago,
 		Asia/Kolkata,America/Los_Angeles,America/Sao_Paulo,Asia/Singapore,Asia/Tokyo,Australia/Sydney}';
-	apis text[] := '{orders,payments,catalog,messaging,telemetry,inference,files,reports}';
 	-- 577 has no divisor in common with 48 * 32: no name comes twice
 	place bigint := (number * 577 + floor(apikey._mock_unit(seed, 0, 'tenant name') * 1536)::bigint) % 1536;
-	api text := apikey._mock_pick(apis, apikey._mock_unit(seed, number, 'tenant api'));
+	api text := apikey._mock_pick(apikey._mock_apis(), apikey._mock_unit(seed, number, 'tenant api'));
 	name text;
 	tid bigint;
 	path text;
@@ -147,19 +180,20 @@ DECLARE
 BEGIN
 	PERFORM apikey._require_all_tenants('make mock keys');
 	PERFORM apikey._check_mock(n, 1000000, seed);
-	tenants := ARRAY(SELECT t.tenant_id FROM apikey.tenant t WHERE t.settings ? 'mock' ORDER BY t.tenant_id);
+	tenants := apikey._mock_tenant_ids();
 	IF tenants = '{}' THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = 'there are no mock tenants',
 			HINT = 'apikey.mock_tenants() makes some.';
 	END IF;
 	PERFORM apikey._ensure_data_key();
-	numbered := (SELECT coalesce(max((k.metadata -> 'mock' ->> 'number')::bigint), 0) FROM apikey.api_key k
-				 WHERE k.tenant_id = ANY (tenants) AND k.metadata -> 'mock' -> 'seed' = to_jsonb(seed));
+	numbered := (SELECT coalesce(max(apikey._mock_number(k.metadata, seed)), 0) FROM apikey.api_key k
+				 WHERE k.tenant_id = ANY (tenants));
 	RETURN QUERY
 	WITH planned AS MATERIALIZED (
 		SELECT p.*, t.prefix, e.environment_id, e.tag, coalesce(y.policy_id, e.default_policy_id) AS policy_id,
-			   apikey._path(t.tenant_id) AS path, t.settings -> 'mock' AS mock
+			   apikey._path(t.tenant_id) AS path, coalesce(t.settings #>> '{mock,timezone}', 'UTC') AS timezone,
+			   CASE WHEN t.settings #>> '{mock,api}' = ANY (apikey._mock_apis()) THEN t.settings #>> '{mock,api}' ELSE 'orders' END AS api
 		FROM generate_series(numbered + 1, numbered + n) i
 			CROSS JOIN LATERAL apikey._mock_key(seed, i, tenants, now) p
 			JOIN apikey.tenant t ON t.tenant_id = p.tenant_id
@@ -169,17 +203,16 @@ BEGIN
 		INSERT INTO apikey.api_key AS k (tenant_id, environment_id, policy_id, status, owner, name, description, scopes,
 			tags, metadata, cidrs, expires_at, revoked_at, revoke_reason, suspend_reason, created_at, created_by)
 		SELECT p.tenant_id, p.environment_id, p.policy_id, p.status, p.owner, p.name, 'mock data',
-			   CASE WHEN p.writes THEN ARRAY[p.mock ->> 'api' || ':read', p.mock ->> 'api' || ':write']
-					ELSE ARRAY[p.mock ->> 'api' || ':read'] END,
+			   CASE WHEN p.writes THEN ARRAY[p.api || ':read', p.api || ':write'] ELSE ARRAY[p.api || ':read'] END,
 			   ARRAY['mock', 'project:' || p.project],
 			   jsonb_build_object('mock', jsonb_strip_nulls(jsonb_build_object('seed', seed, 'number', p.number,
-				   'suspended_at', p.suspended_at)))
-			   || jsonb_build_object('timezone', p.mock ->> 'timezone', 'api', p.mock ->> 'api'),
+				   'suspended', extract(epoch FROM p.suspended_at)::bigint)))
+			   || jsonb_build_object('timezone', p.timezone, 'api', p.api),
 			   p.cidrs, p.expires_at, p.revoked_at,
 			   CASE WHEN p.status = 'revoked' THEN apikey._mock_pick('{leaked,left the company,no longer needed}', apikey._mock_unit(seed, p.number, 'key reason')) END,
 			   CASE WHEN p.status = 'suspended' THEN 'unpaid invoice' END, p.created_at, apikey._caller_name()
 		FROM planned p ORDER BY p.number
-		RETURNING k.key_id, (k.metadata -> 'mock' ->> 'number')::bigint AS number
+		RETURNING k.key_id, apikey._mock_number(k.metadata, seed) AS number
 	), secrets AS MATERIALIZED (
 		-- in the target list, so that it runs once for each row
 		SELECT m.key_id, p.number, apikey._new_secret(p.prefix, p.tag, NULL, NULL) AS secret,
@@ -365,6 +398,9 @@ COMMENT ON FUNCTION apikey.mock_tenants(integer, bigint) IS
 COMMENT ON FUNCTION apikey._mock_tenants(integer, bigint) IS 'body of mock_tenants()';
 COMMENT ON FUNCTION apikey._mock_tenant(bigint, bigint, text) IS
 	'makes the mock tenant of a number below another, with what belongs to it';
+COMMENT ON FUNCTION apikey._mock_tenant_ids() IS 'the tenants that mock_tenants() made';
+COMMENT ON FUNCTION apikey._mock_apis() IS 'the names of the interfaces that mock traffic calls';
+COMMENT ON FUNCTION apikey._mock_number(jsonb, bigint) IS 'the number of a thing that was made with a seed';
 COMMENT ON FUNCTION apikey._mock_policy(text, text, interval, apikey.rate_limit[], apikey.quota[]) IS
 	'makes a policy of a mock tenant';
 COMMENT ON FUNCTION apikey.mock_keys(integer, bigint) IS

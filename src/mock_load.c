@@ -32,20 +32,21 @@
 /* keys in the order they were made, with their newest secret and the one before */
 #define KEYS_QUERY \
 	"SELECT k.key_id, k.tenant_id, k.environment_id," \
-	" (k.metadata -> 'mock' ->> 'seed')::pg_catalog.int8," \
-	" (k.metadata -> 'mock' ->> 'number')::pg_catalog.int8," \
+	" (k.metadata #>> '{mock,seed}')::pg_catalog.int8," \
+	" (k.metadata #>> '{mock,number}')::pg_catalog.int8," \
 	" k.metadata ->> 'api', k.metadata ->> 'timezone', k.cidrs[1], k.created_at, k.expires_at, k.revoked_at," \
-	" CASE WHEN k.status = 'suspended' THEN (k.metadata -> 'mock' ->> 'suspended_at')::pg_catalog.timestamptz END," \
+	" CASE WHEN k.status <> 'suspended' THEN NULL" \
+	" WHEN k.metadata #>> '{mock,suspended}' ~ '^[0-9]{1,10}$'" \
+	" THEN pg_catalog.to_timestamp((k.metadata #>> '{mock,suspended}')::pg_catalog.float8) ELSE k.created_at END," \
 	" s.ids[1], s.ids[2], s.created_at, s.old_ends_at" \
 	" FROM apikey.api_key k CROSS JOIN LATERAL (" \
 	"SELECT pg_catalog.array_agg(t.secret_id ORDER BY t.created_at DESC, t.secret_id DESC) AS ids," \
 	" pg_catalog.max(t.created_at) AS created_at," \
 	" (pg_catalog.array_agg(t.expires_at ORDER BY t.created_at DESC, t.secret_id DESC))[2] AS old_ends_at" \
 	" FROM apikey.key_secret t WHERE t.key_id = k.key_id) s" \
-	" WHERE k.tags @> '{mock}' AND k.status <> 'pending'" \
-	" AND pg_catalog.jsonb_typeof(k.metadata -> 'mock' -> 'number') = 'number'" \
-	" AND pg_catalog.jsonb_typeof(k.metadata -> 'mock' -> 'seed') = 'number'" \
-	" AND s.ids IS NOT NULL ORDER BY k.key_id"
+	" WHERE k.tenant_id = ANY (apikey._mock_tenant_ids()) AND k.tags @> '{mock}'" \
+	" AND k.status <> 'pending' AND k.metadata #>> '{mock,seed}' ~ '^[0-9]{1,10}$'" \
+	" AND k.metadata #>> '{mock,number}' ~ '^[0-9]{1,9}$' AND s.ids IS NOT NULL ORDER BY k.key_id"
 
 /* what the generator need not know of a key */
 typedef struct LoadedKey
