@@ -81,6 +81,7 @@ static const struct
 	{"/pkg.OrderService/ListOrdersV2", "/pkg.OrderService/ListOrdersV2"},
 	{"/GetByUserIdAndOrgId", "/GetByUserIdAndOrgId"},
 	{"/GetOrdersByUserIdV2", "/GetOrdersByUserIdV2"},
+	{"/OAuth2ClientTokenRequestHandler", "/OAuth2ClientTokenRequestHandler"},
 	{"/HTTPServerXMLToJSONConverter", "/HTTPServerXMLToJSONConverter"},
 	{"/x/how-to-bake-bread-in-ten-days", "/x/how-to-bake-bread-in-ten-days"},
 	{"/CONSTANT_NAMES_OF_ENUMS", "/CONSTANT_NAMES_OF_ENUMS"},
