@@ -318,7 +318,7 @@ $$;
 CREATE FUNCTION apikey._mock_load(n bigint, since timestamptz, until timestamptz, seed bigint, attacks text[],
 	OUT label text, OUT key_id bigint, OUT first_at timestamptz, OUT last_at timestamptz, OUT rows bigint, OUT detail jsonb)
 	RETURNS SETOF record
-	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_mock_load_sql';
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 10 AS 'MODULE_PATHNAME', 'apikey_mock_load_sql';
 
 CREATE FUNCTION apikey.mock_usage(
 	n bigint,

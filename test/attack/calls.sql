@@ -46,6 +46,14 @@ SELECT apikey.valid_endpoints('{GET /a}');
 SELECT apikey.valid_hours('{00:00-24:00}');
 --- valid_limits | call
 SELECT apikey.valid_limits('{"(m,1,1s,,)"}', '{}');
+--- latency_percentile | call
+SELECT apikey.latency_percentile('\x012d01', 0.5) = 58.5;
+--- latency_merge | call
+SELECT apikey.latency_merge(v) = '\x012d02' FROM (VALUES ('\x012d01'::bytea), ('\x012d01')) x (v);
+--- ip_count | call
+SELECT apikey.ip_count('\x0100000001') = 1;
+--- ip_merge | call
+SELECT apikey.ip_merge(v) = '\x0100000001' FROM (VALUES ('\x0100000001'::bytea), ('\x01')) x (v);
 --- list_keys | call
 SELECT count(*) > 0 FROM apikey.list_keys('<tenant>');
 --- list_keys, every argument | call
@@ -130,6 +138,22 @@ SELECT max_keys FROM apikey.update_tenant('<child>', max_keys => 1000);
 SELECT tenant IS NOT NULL FROM apikey.move_tenant('<tenant>', NULL);
 --- move_tenant, a child | call
 SELECT tenant IS NOT NULL FROM apikey.move_tenant('<child>', '<tenant>');
+--- set_budget | call
+SELECT apikey.set_budget('<tenant>', 'b', 1000, 'day', 'UTC', 0.5, true) > 0;
+--- set_budget, of a child | call
+SELECT apikey.set_budget('<child>', 'b', 1000) > 0;
+--- drop_budget, one that is not there | call 42704
+SELECT apikey.drop_budget('<tenant>', 'nothing') > 0;
+--- budgets | call
+SELECT count(*) >= 0 FROM apikey.budgets();
+--- cost_report | call
+SELECT count(*) >= 0 FROM apikey.cost_report();
+--- cost_report, every argument | call
+SELECT count(*) >= 0 FROM apikey.cost_report('month', '<tenant>', 2);
+--- set_price | call
+SELECT apikey.set_price('<tenant>', '/x/*', 1, 1, 1, 'EUR', '2100-01-01 00:00+00', '2101-01-01 00:00+00', 'note', true) > 0;
+--- end_price | call
+SELECT apikey.end_price(apikey.set_price('<tenant>', '/y', 1, currency => 'EUR')) > 0;
 --- create_environment | call
 SELECT apikey.create_environment('<tenant>', 'new', 'tag', true, '<policy>', false, 'idem') > 0;
 --- create_policy | call
@@ -174,6 +198,14 @@ SELECT apikey.step_up('000000');
 SELECT apikey.remove_totp();
 --- remove_totp, of another role | call
 SELECT apikey.remove_totp('regress_atk_rival');
+--- mock_tenants | call
+SELECT count(*) FROM apikey.mock_tenants(1);
+--- mock_keys, without tenants | call 55000
+SELECT count(*) FROM apikey.mock_keys(1);
+--- mock_keys | call
+SELECT count(*) FROM apikey.mock_tenants(1) t, LATERAL apikey.mock_keys(1 + least(0, t.tenant_id)::int);
+--- mock_usage, without keys | call 55000
+SELECT count(*) FROM apikey.mock_usage(1, now() - interval '1 minute', now());
 --- ensure_partitions | call
 SELECT apikey.ensure_partitions() >= 0;
 --- drop_old_partitions | call
