@@ -69,19 +69,23 @@ BEGIN
 	RETURN (SELECT '^' || string_agg('/' || CASE s.segment
 				WHEN '**' THEN '.*'
 				WHEN '*' THEN '(?!\*\*$)[^/]*'
-				ELSE regexp_replace(s.segment, '([].*+?^${}()|\\[])', '\\\1', 'g') END, '' ORDER BY s.n) || '$'
+				ELSE replace(regexp_replace(s.segment, '([].+?^${}()|\\[])', '\\\1', 'g'), '*', '[^/]*') END, '' ORDER BY s.n) || '$'
 			FROM string_to_table(substr(endpoint, 2), '/') WITH ORDINALITY s (segment, n));
 END
 $$;
 
 -- Of two endpoints that match the same class, the more specific one has the
--- greater rank: from the left, a name is more than "*", and that more than "**".
+-- greater rank: from the left, a name is more than one with a star in it, that
+-- more than "*", and that more than "**".  If that does not tell, the longer one,
+-- or the later in the alphabet.
 CREATE FUNCTION apikey._endpoint_rank(endpoint text) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN coalesce((SELECT string_agg(CASE s.segment WHEN '**' THEN '0' WHEN '*' THEN '1' ELSE '2' END, '' ORDER BY s.n)
-						|| CASE WHEN endpoint LIKE '%/**' THEN '' ELSE '3' END
+	RETURN coalesce((SELECT string_agg(CASE WHEN s.segment = '**' THEN '0' WHEN s.segment = '*' THEN '1'
+											WHEN s.segment LIKE '%*%' THEN '2' ELSE '3' END, '' ORDER BY s.n)
+						|| CASE WHEN endpoint LIKE '%/**' THEN '' ELSE '4' END
+						|| to_char(length(endpoint), ' 0000 ') || endpoint
 					 FROM string_to_table(substr(endpoint, 2), '/') WITH ORDINALITY s (segment, n)), '') COLLATE "C";
 END
 $$;
@@ -183,11 +187,10 @@ BEGIN
 		p.tenant_id := apikey._tenant_id(tenant, 'admin');
 	END IF;
 	PERFORM apikey._check_text(endpoint, 'endpoint', 2048);
-	IF endpoint IS NOT NULL AND (NOT apikey.valid_endpoints(ARRAY[endpoint]) OR endpoint NOT LIKE '/%'
-		OR EXISTS (SELECT FROM string_to_table(endpoint, '/') s WHERE s LIKE '%*%' AND s NOT IN ('*', '**'))) THEN
+	IF endpoint IS NOT NULL AND (endpoint NOT LIKE '/%' OR NOT apikey.valid_endpoints(ARRAY[endpoint])) THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('invalid endpoint "%s"', apikey._shown(endpoint)),
-			DETAIL = 'It is a path starting with "/" in which a segment "*" is one segment and "**" at the end any tail; it takes no methods.';
+			DETAIL = 'It is an endpoint rule without methods: a path starting with "/" in which "*" is any run in one segment and "**" at the end any tail.';
 	END IF;
 	PERFORM apikey._check_amount(per_call, 'per_call');
 	PERFORM apikey._check_amount(per_unit, 'per_unit');

@@ -192,7 +192,7 @@ SELECT type, tenant_id IS NULL AS all_tenants, payload - 'price_id' AS payload F
 SELECT pg_temp.refused('SELECT apikey.set_price(' || a || ')') FROM unnest(ARRAY[
 	$$currency => 'EUR'$$, $$per_call => 1$$, $$per_call => 1, currency => 'eur'$$, $$per_call => 1, currency => 'EURO'$$, $$per_call => -1, currency => 'EUR'$$, $$per_unit => 'NaN', currency => 'EUR'$$,
 	$$per_gb => 'Infinity', currency => 'EUR'$$, $$per_gb => 1e12, currency => 'EUR'$$, $$per_call => 0.0000000000001, currency => 'EUR'$$, $$'nobody', per_call => 1, currency => 'EUR'$$,
-	$$endpoint => 'orders', per_call => 1, currency => 'EUR'$$, $$endpoint => 'GET /orders', per_call => 1, currency => 'EUR'$$, $$endpoint => '/o*', per_call => 1, currency => 'EUR'$$,
+	$$endpoint => 'orders', per_call => 1, currency => 'EUR'$$, $$endpoint => 'GET /orders', per_call => 1, currency => 'EUR'$$, $$endpoint => '/o**', per_call => 1, currency => 'EUR'$$,
 	$$endpoint => '/**/a', per_call => 1, currency => 'EUR'$$, $$endpoint => '', per_call => 1, currency => 'EUR'$$, $$per_call => 1, currency => 'EUR', valid_from => '2031-05-01 00:30+00'$$,
 	$$per_call => 1, currency => 'EUR', valid_from => 'infinity'$$, $$per_call => 1, currency => 'EUR', valid_from => '2031-06-02 00:00+00', valid_until => '2031-06-01 00:00+00'$$,
 	$$per_call => 1, currency => 'EUR', valid_until => '2031-04-01 00:00+00'$$, $$per_call => 1, currency => 'EUR', note => ''$$]) a;
@@ -200,4 +200,10 @@ SELECT pg_temp.refused('SELECT apikey.end_price(' || a || ')') FROM unnest(ARRAY
 SELECT pg_temp.refused('SELECT apikey.cost_report(' || a || ')') FROM unnest(ARRAY[$$NULL$$, $$'hour'$$, $$''$$, $$'2031-13'$$, $$'2031-02-29'$$, $$'0000'$$, $$'2031-W53'$$, $$'2031-Q5'$$,
 	$$'2031-03-02/2031-03-01'$$, $$'2031-03-02/infinity'$$, $$'2031', NULL, -1$$, $$'2031', NULL, 13$$, $$'2031', ''$$]) a;
 SELECT p, d.* FROM unnest('{day,last day,week,last week,month,last month,quarter,last quarter,year,last year,2031,2031-11,2032-02-29,2031-Q4,2026-W53,2031-11-01/2031-11-15}'::text[]) p, apikey._period(p, '2031-01-01 00:00+00') d;
+
+-- which endpoints match which class, the most specific first
+SELECT class, array_agg(endpoint ORDER BY apikey._endpoint_rank(endpoint) DESC) AS endpoints
+FROM unnest('{/orders,/orders/,/orders/*,/orders/**,/files/*.pdf,/files/a.pdf,/files/apdf,/a/b,/a/b/c}'::text[]) class,
+	unnest('{/orders,/orders/*,/orders/**,/files/*.pdf,/files/*,/files/a*,/*/**,/**,/a/*/c,/*/b/c,/a/b/*}'::text[]) endpoint
+WHERE class ~ apikey._endpoint_pattern(endpoint) GROUP BY class ORDER BY class COLLATE "C";
 ROLLBACK;
