@@ -238,7 +238,7 @@ BEGIN
 			ORDER BY o.valid_from LIMIT 1;
 		RAISE duplicate_object USING
 			MESSAGE = 'there is a price for this tenant and endpoint at that time',
-			DETAIL = format('It is price %s.', coalesce(other::text, 'of another session')),
+			DETAIL = coalesce('It is price ' || other || '.', 'It was set after this transaction began.'),
 			HINT = 'End it with end_price() where the new one begins.';
 	END;
 	IF p.valid_from < hour THEN
