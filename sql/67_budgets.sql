@@ -107,6 +107,22 @@ BEGIN
 END
 $$;
 
+-- The tenants whose usage the caller may see; raises if there is none.
+CREATE FUNCTION apikey._require_usage() RETURNS bigint[]
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	tenants bigint[] := apikey._callers_tenants('usage');
+BEGIN
+	IF cardinality(tenants) > 0 THEN
+		RETURN tenants;
+	END IF;
+	RAISE insufficient_privilege USING
+		MESSAGE = 'permission denied to see usage',
+		DETAIL = format('It takes access %s on a tenant.', array_to_string(apikey._class_levels('usage'), ' or '));
+END
+$$;
+
 -- Read by the view budget_status, hence STABLE.
 CREATE FUNCTION apikey.budgets()
 	RETURNS TABLE (tenant text, name text, units bigint, period text, timezone text, soft numeric, hard boolean,
@@ -122,7 +138,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	sees_all boolean := apikey._may('usage', NULL);
-	tenants bigint[] := apikey._callers_tenants('usage');
+	tenants bigint[] := CASE WHEN NOT sees_all THEN apikey._require_usage() END;
 	now timestamptz := apikey._now();
 	ids bigint[] := ARRAY(SELECT b.budget_id FROM apikey.budget b WHERE sees_all OR b.tenant_id = ANY (tenants));
 BEGIN
@@ -386,6 +402,7 @@ COMMENT ON COLUMN apikey.budget_status.forecast IS 'used at the end of the windo
 COMMENT ON COLUMN apikey.budget_status.exhausted_at IS 'when it is used up if it goes on like this, or was seen to be; NULL: not in this window';
 COMMENT ON FUNCTION apikey._window_at(text, text, timestamptz) IS 'the window of a period that an instant lies in; NULL where the time zone is not known';
 COMMENT ON FUNCTION apikey._budget_use(bigint[], timestamptz) IS 'what is used of some budgets in the window of an instant';
+COMMENT ON FUNCTION apikey._require_usage() IS 'tenants whose usage the caller may see; raises if there is none';
 COMMENT ON FUNCTION apikey.budgets() IS 'the rows of the view budget_status';
 COMMENT ON FUNCTION apikey._check_budget_quotas(bigint, apikey.quota[]) IS 'raises if quotas of a tenant lack one that belongs to a budget';
 COMMENT ON FUNCTION apikey._sync_budget(text, apikey.tenant, apikey.budget, apikey.budget) IS 'makes the quotas of a tenant fit a changed budget';

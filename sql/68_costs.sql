@@ -198,7 +198,7 @@ BEGIN
 	IF tid IS NOT NULL THEN
 		tenants := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(tid) t);
 	ELSIF NOT apikey._may('usage', NULL) THEN
-		tenants := coalesce(apikey._callers_tenants('usage'), '{}');
+		tenants := apikey._require_usage();
 	END IF;
 	IF digits NOT BETWEEN 0 AND 12 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'digits must be 0 to 12';

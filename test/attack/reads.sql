@@ -24,6 +24,7 @@ SELECT role_name FROM apikey.member;
 SELECT * FROM apikey.tenant; SELECT * FROM apikey.environment; SELECT * FROM apikey.policy; SELECT * FROM apikey.policy_version;
 SELECT * FROM apikey.role; SELECT * FROM apikey.api_key; SELECT * FROM apikey.key_role; SELECT * FROM apikey.key_activity;
 SELECT * FROM apikey.quota_state; SELECT * FROM apikey.limit_state; SELECT * FROM apikey.limit_ledger; SELECT * FROM apikey.key_request;
+SELECT * FROM apikey.price; SELECT * FROM apikey.budget; SELECT * FROM apikey.budget_status; SELECT * FROM apikey.cost_report();
 SELECT * FROM apikey.ip_block; SELECT * FROM apikey.event; SELECT * FROM apikey.audit_log; SELECT * FROM apikey.member; SELECT * FROM apikey.usage;
 SELECT * FROM apikey.key; SELECT * FROM apikey.stat_usage; SELECT * FROM apikey.stat_worker; SELECT * FROM apikey.stat_cache; SELECT * FROM apikey.stat_guard; SELECT * FROM apikey.stat_limits;
 --- secrets | denied

@@ -67,6 +67,8 @@ BEGIN
 		idempotency_key => mark || ' tenant idem');
 	PERFORM apikey.suspend_tenant(path || '/' || low || '-child', mark || ' suspended');
 	UPDATE apikey.tenant SET settings = jsonb_build_object('secret', mark) WHERE name = path;
+	PERFORM apikey.set_price(path, '/' || low, per_call => 1, currency => 'EUR', note => mark || ' price');
+	PERFORM apikey.set_budget(path, mark || ' budget', 1000);
 
 	-- attempts of its keys, with the mark in everything that is kept of them
 	INSERT INTO apikey.usage (at, tenant_id, key_id, secret_id, environment_id, code, scope, method, endpoint, status, latency_us,
