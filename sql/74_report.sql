@@ -6,8 +6,10 @@
 -- of hours for up to 16 days, of days beyond and where hours are gone.  All
 -- times are UTC, as the rollups are.
 --
--- Requests are verifications: what log_usage() adds (code LOGGED) is the answer
--- to one of them and counts for latency, errors, bytes and units only.
+-- Requests are verifications.  What log_usage() adds (code LOGGED) is the answer
+-- to one of them and counts for latency, errors and bytes only; but a key that
+-- has no accepted verification on record was verified with record => false, and
+-- what was logged of it are its requests.
 --
 -- The functions run with the rights of the owner, so each is handed the tenants
 -- to look at: those of _tenant_tree(), which the caller has access to.
@@ -84,51 +86,48 @@ BEGIN
 END
 $$;
 
--- Sums over a range.
-CREATE FUNCTION apikey._report_totals(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+-- The server errors and the latency of a range.
+CREATE FUNCTION apikey._report_latency(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN (
-		SELECT jsonb_build_object(
-			'accepted', coalesce(sum(r.calls) FILTER (WHERE r.code = 'VALID'), 0),
-			'denied', coalesce(sum(r.denials), 0),
-			'logged', coalesce(sum(r.calls) FILTER (WHERE r.code = 'LOGGED'), 0),
-			'errors', coalesce(sum(r.errors), 0),
-			'units', coalesce(sum(r.units) FILTER (WHERE r.code IN ('VALID', 'LOGGED')), 0),
-			'bytes', coalesce(sum(r.bytes_out), 0),
-			'p50', apikey.latency_percentile(apikey.latency_merge(r.latency), 0.5),
-			'p95', apikey.latency_percentile(apikey.latency_merge(r.latency), 0.95),
-			'ips', coalesce(apikey.ip_count(apikey.ip_merge(r.ips)), 0),
-			'keys', count(DISTINCT r.key_id) FILTER (WHERE r.code = 'VALID'))
-		FROM apikey._report_rows(tenants, since, until, hourly) r);
+		SELECT jsonb_build_object('errors', coalesce(l.errors, 0),
+			'p50', apikey.latency_percentile(l.latency, 0.5), 'p95', apikey.latency_percentile(l.latency, 0.95))
+		FROM (SELECT sum(r.errors) AS errors, apikey.latency_merge(r.latency) AS latency
+			  FROM apikey._report_rows(tenants, since, until, hourly) r WHERE r.latency IS NOT NULL OR r.errors > 0) l);
 END
 $$;
 
--- A bar for each step, those without traffic too.
-CREATE FUNCTION apikey._report_traffic(tenants bigint[], since timestamptz, until timestamptz, hourly boolean, step interval) RETURNS jsonb
+-- A bar for each step, those without traffic too, and the latency of all.
+-- logging: the keys whose requests are what was logged.
+CREATE FUNCTION apikey._report_traffic(tenants bigint[], logging bigint[], since timestamptz, until timestamptz, hourly boolean, step interval) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 BEGIN
 	RETURN (
-		WITH bar AS (
+		WITH bar AS MATERIALIZED (
 			SELECT date_bin(step, r.at, _report_traffic.since) AS since,
-				   sum(r.calls) FILTER (WHERE r.code = 'VALID') AS accepted,
+				   sum(r.calls) FILTER (WHERE r.code = 'VALID' OR r.code = 'LOGGED' AND r.key_id = ANY (logging)) AS accepted,
 				   sum(r.denials) AS denied,
 				   sum(r.errors) AS errors,
 				   apikey.latency_merge(r.latency) AS latency
 			FROM apikey._report_rows(tenants, _report_traffic.since, _report_traffic.until, hourly) r
 			GROUP BY 1
+		), whole AS (
+			SELECT coalesce(sum(b.errors), 0) AS errors, apikey.latency_merge(b.latency) AS latency FROM bar b
 		)
-		SELECT jsonb_agg(jsonb_build_object(
-			'since', s.at,
-			'until', least(s.at + step, _report_traffic.until),
-			'accepted', coalesce(b.accepted, 0),
-			'denied', coalesce(b.denied, 0),
-			'errors', coalesce(b.errors, 0),
-			'p50', apikey.latency_percentile(b.latency, 0.5),
-			'p95', apikey.latency_percentile(b.latency, 0.95),
-			'p99', apikey.latency_percentile(b.latency, 0.99)) ORDER BY s.at)
+		SELECT jsonb_build_object(
+			'answers', (SELECT jsonb_build_object('errors', w.errors, 'p50', apikey.latency_percentile(w.latency, 0.5), 'p95', apikey.latency_percentile(w.latency, 0.95)) FROM whole w),
+			'bars', jsonb_agg(jsonb_build_object(
+				'since', s.at,
+				'until', least(s.at + step, _report_traffic.until),
+				'accepted', coalesce(b.accepted, 0),
+				'denied', coalesce(b.denied, 0),
+				'errors', coalesce(b.errors, 0),
+				'p50', apikey.latency_percentile(b.latency, 0.5),
+				'p95', apikey.latency_percentile(b.latency, 0.95),
+				'p99', apikey.latency_percentile(b.latency, 0.99)) ORDER BY s.at))
 		FROM generate_series(_report_traffic.since, _report_traffic.until - interval '1 us', step) s (at)
 			LEFT JOIN bar b ON b.since = s.at);
 END
@@ -147,7 +146,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey._report_endpoints(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+CREATE FUNCTION apikey._report_endpoints(tenants bigint[], logging bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -159,11 +158,11 @@ BEGIN
 				'p50', apikey.latency_percentile(e.latency, 0.5), 'p95', apikey.latency_percentile(e.latency, 0.95),
 				'bytes', e.bytes) ORDER BY e.place) FILTER (WHERE e.place <= 10), '[]'))
 		FROM (SELECT r.endpoint_class,
-					 coalesce(sum(r.calls) FILTER (WHERE r.code = 'VALID'), 0) AS accepted,
+					 coalesce(sum(r.calls) FILTER (WHERE r.code = 'VALID' OR r.code = 'LOGGED' AND r.key_id = ANY (logging)), 0) AS accepted,
 					 sum(r.denials) AS denied, sum(r.errors) AS errors,
 					 coalesce(sum(r.calls) FILTER (WHERE r.code = 'LOGGED'), 0) AS logged,
 					 apikey.latency_merge(r.latency) AS latency, sum(r.bytes_out) AS bytes,
-					 row_number() OVER (ORDER BY sum(r.calls) DESC, r.endpoint_class) AS place
+					 row_number() OVER (ORDER BY sum(r.calls) FILTER (WHERE r.denials > 0 OR r.code = 'VALID' OR r.key_id = ANY (logging)) DESC NULLS LAST, r.endpoint_class) AS place
 			  FROM apikey._report_rows(tenants, since, until, hourly) r
 			  WHERE r.endpoint_class IS NOT NULL GROUP BY r.endpoint_class) e);
 END
@@ -262,47 +261,57 @@ END
 $$;
 
 -- What each key did in a range.  hours: a bit for each hour of the day it was
--- accepted in, those of weekends 24 places up; days: a bit for each day.
+-- accepted in, those of weekends 24 places up; from place 48 on a bit for each
+-- day.  Rows are grouped by code first: there are many rows and few codes.
 CREATE FUNCTION apikey._report_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean)
 	RETURNS TABLE (
 		key_id bigint,
 		accepted bigint,
 		denied bigint,
-		errors bigint,
+		logged bigint,
+		only_logged boolean,
+		units numeric,
 		bytes numeric,
 		limited bigint,
 		revoked bigint,
 		superseded bigint,
 		expired bigint,
-		latency bytea,
-		ips bigint,
-		hours bigint,
-		days bigint
+		ips bytea,
+		hours bigint
 	)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
+DECLARE
+	bits constant bigint[] := CASE WHEN hourly THEN ARRAY(
+		SELECT (1::bigint << (extract(hour FROM i.at)::integer + CASE WHEN extract(isodow FROM i.at) > 5 THEN 24 ELSE 0 END))
+			| (1::bigint << (48 + least(extract(day FROM i.at - since)::integer, 15)))
+		FROM generate_series(since, until - interval '1 us', interval '1 hour') i (at) ORDER BY i.at) END;
 BEGIN
 	RETURN QUERY
-	SELECT r.key_id,
-		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'VALID'), 0)::bigint,
-		   sum(r.denials)::bigint,
-		   sum(r.errors)::bigint,
-		   sum(r.bytes_out),
-		   coalesce(sum(r.calls) FILTER (WHERE r.code IN ('QUOTA_EXCEEDED', 'RATE_LIMITED')), 0)::bigint,
-		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'REVOKED'), 0)::bigint,
-		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'SUPERSEDED'), 0)::bigint,
-		   coalesce(sum(r.calls) FILTER (WHERE r.code = 'EXPIRED'), 0)::bigint,
-		   apikey.latency_merge(r.latency),
-		   coalesce(apikey.ip_count(apikey.ip_merge(r.ips)), 0),
-		   bit_or(1::bigint << t.slot) FILTER (WHERE r.code = 'VALID'),
-		   bit_or(1::bigint << t.day) FILTER (WHERE r.code = 'VALID')
-	FROM apikey._report_rows(tenants, since, until, hourly) r
-		LEFT JOIN (SELECT g.at, extract(hour FROM g.at)::integer + CASE WHEN extract(isodow FROM g.at) > 5 THEN 24 ELSE 0 END AS slot,
-						  extract(day FROM g.at - _report_keys.since)::integer AS day
-				   FROM generate_series(_report_keys.since, _report_keys.until - interval '1 us', interval '1 hour') g (at)
-				   WHERE _report_keys.hourly) t ON t.at = r.at
-	WHERE r.key_id IS NOT NULL
-	GROUP BY r.key_id;
+	SELECT g.key_id,
+		   CASE WHEN g.valid > 0 THEN g.valid ELSE g.logged END,
+		   g.denied, g.logged, g.valid = 0 AND g.logged > 0,
+		   CASE WHEN g.valid > 0 THEN g.units ELSE g.logged_units END,
+		   g.bytes, g.limited, g.revoked, g.superseded, g.expired, g.ips, g.hours
+	FROM (
+		SELECT c.key_id,
+			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'VALID'), 0)::bigint AS valid,
+			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'LOGGED'), 0)::bigint AS logged,
+			   coalesce(sum(c.units) FILTER (WHERE c.code = 'VALID'), 0) AS units,
+			   coalesce(sum(c.units) FILTER (WHERE c.code = 'LOGGED'), 0) AS logged_units,
+			   coalesce(sum(c.calls) FILTER (WHERE c.code NOT IN ('VALID', 'LOGGED')), 0)::bigint AS denied,
+			   coalesce(sum(c.calls) FILTER (WHERE c.code IN ('QUOTA_EXCEEDED', 'RATE_LIMITED')), 0)::bigint AS limited,
+			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'REVOKED'), 0)::bigint AS revoked,
+			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'SUPERSEDED'), 0)::bigint AS superseded,
+			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'EXPIRED'), 0)::bigint AS expired,
+			   sum(c.bytes) AS bytes, apikey.ip_merge(c.ips) AS ips,
+			   bit_or(c.hours) FILTER (WHERE c.code IN ('VALID', 'LOGGED')) AS hours
+		FROM (
+			SELECT r.key_id, r.code, sum(r.calls) AS calls, sum(r.units) AS units, sum(r.bytes_out) AS bytes, apikey.ip_merge(r.ips) AS ips,
+				   bit_or(bits[1 + (date_part('epoch', r.at - _report_keys.since) / 3600)::integer]) AS hours
+			FROM apikey._report_rows(tenants, since, until, hourly) r
+			GROUP BY r.key_id, r.code) c
+		GROUP BY c.key_id) g;
 END
 $$;
 
@@ -314,7 +323,7 @@ AS $$
 DECLARE
 	day constant bigint := (1::bigint << 24) - 1;
 	work bigint := hours & day;
-	weekend bigint := hours >> 24;
+	weekend bigint := (hours >> 24) & day;
 BEGIN
 	-- all these operators have one precedence
 	work := (work | (work << 1) | (work >> 1) | (work >> 23) | (work << 23)) & day;
@@ -352,92 +361,102 @@ $$;
 -- The busiest keys, those that ran into limits, and those with something about
 -- them that should be looked at: what (kind), how bad (3 is worst) and the
 -- figures that say it.  The thresholds are described in doc/apikey.md.
-CREATE FUNCTION apikey._report_about_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean, now timestamptz) RETURNS jsonb
+CREATE FUNCTION apikey._report_about_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean, now timestamptz,
+	OUT facts jsonb, OUT logging bigint[])
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	length constant interval := until - since;
 	steps constant numeric := extract(epoch FROM length) / CASE WHEN hourly THEN 3600 ELSE 86400 END;
 BEGIN
-	RETURN (
-		WITH n AS MATERIALIZED (
-			SELECT * FROM apikey._report_keys(tenants, since, until, hourly)
-		), b AS MATERIALIZED (
-			SELECT * FROM apikey._report_keys(tenants, since - length, since, hourly)
-		), burst AS (
-			SELECT x.key_id, max(x.denied) AS denied, (array_agg(x.at ORDER BY x.denied DESC, x.at))[1] AS at
-			FROM (SELECT r.key_id, r.at, sum(r.denials) AS denied
-				  FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
-				  WHERE r.denials > 0 AND r.key_id IS NOT NULL GROUP BY r.key_id, r.at) x
-			GROUP BY x.key_id
-		), strange AS MATERIALIZED (
-			-- a key with habits: seen on three days or more, and quiet half of the hours of work days
-			SELECT n.key_id, apikey._other_hours(b.hours) AS hours
-			FROM n JOIN b ON b.key_id = n.key_id
-			WHERE hourly AND b.accepted >= 100 AND bit_count(b.days::bit(64)) >= 3 AND bit_count(b.hours::bit(24)) <= 12
-				AND (n.hours & apikey._other_hours(b.hours)) <> 0
-		), off AS (
-			SELECT s.key_id, sum(r.calls) AS calls, min(r.at) AS at
-			FROM strange s
-				JOIN apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r ON r.key_id = s.key_id
-			WHERE r.code = 'VALID' AND (s.hours >> (extract(hour FROM r.at)::integer
-					+ CASE WHEN extract(isodow FROM r.at) > 5 THEN 24 ELSE 0 END)) & 1 = 1
-			GROUP BY s.key_id
-		), finding (key_id, severity, kind, n, more) AS (
-			SELECT n.key_id, 3, 'revoked', n.revoked::numeric, jsonb_build_object('at', k.revoked_at)
-			FROM n LEFT JOIN apikey.api_key k ON k.key_id = n.key_id WHERE n.revoked > 0
-			UNION ALL
-			SELECT n.key_id, 3, 'addresses', n.ips, jsonb_build_object('before', coalesce(b.ips, 0))
-			FROM n LEFT JOIN b ON b.key_id = n.key_id WHERE n.ips >= 20 AND n.ips >= 5 * coalesce(b.ips, 0) AND b.ips > 0
-			UNION ALL
-			SELECT o.key_id, 2, 'hours', o.calls, jsonb_build_object('at', o.at) FROM off o WHERE o.calls >= 20
-			UNION ALL
-			SELECT x.key_id, 2, 'burst', x.denied, jsonb_build_object('at', x.at, 'hourly', hourly)
-			FROM burst x JOIN n ON n.key_id = x.key_id
-			WHERE x.denied >= CASE WHEN hourly THEN 100 ELSE 1000 END AND x.denied * steps >= 5 * n.denied
-			UNION ALL
-			SELECT n.key_id, 2, 'dormant', n.accepted, jsonb_build_object('day', p.day)
-			FROM n CROSS JOIN LATERAL (
-				SELECT d.day FROM apikey.usage_daily d
-				WHERE d.key_id = n.key_id AND d.day < _report_about_keys.since::date AND d.code = 'VALID'
-				ORDER BY d.day DESC LIMIT 1) p
-			WHERE n.accepted > 0 AND p.day <= _report_about_keys.since::date - 30
-			UNION ALL
-			SELECT n.key_id, 2, 'bytes', n.bytes, jsonb_build_object('before', b.bytes)
-			FROM n JOIN b ON b.key_id = n.key_id WHERE n.bytes >= 100000000 AND b.bytes > 0 AND n.bytes >= 5 * b.bytes
-			UNION ALL
-			SELECT n.key_id, 2, 'superseded', n.superseded, '{}' FROM n WHERE n.superseded > 0
-			UNION ALL
-			SELECT o.key_id, 1, 'old secret', o.requests, jsonb_build_object('ends', o.ends)
-			FROM apikey._report_old_secrets(tenants, since, until, now) o
-			UNION ALL
-			SELECT n.key_id, 1, 'expired', n.expired, '{}' FROM n WHERE n.expired > 0
-		), suspect AS (
-			SELECT f.key_id, max(f.severity) AS severity,
-				   jsonb_agg(jsonb_build_object('kind', f.kind, 'severity', f.severity, 'n', f.n) || f.more ORDER BY f.severity DESC, f.kind) AS findings,
-				   row_number() OVER (ORDER BY max(f.severity) DESC, count(*) DESC, max(f.n) DESC, f.key_id) AS place
-			FROM finding f GROUP BY f.key_id
-		), talker AS (
-			SELECT n.*, row_number() OVER (ORDER BY n.accepted + n.denied DESC, n.key_id) AS place FROM n
-		), limited AS (
-			SELECT n.key_id, n.limited, n.accepted + n.denied AS calls, row_number() OVER (ORDER BY n.limited DESC, n.key_id) AS place
-			FROM n WHERE n.limited > 0
-		)
-		SELECT jsonb_build_object(
-			'suspects', (SELECT count(*) FROM suspect),
-			'severities', (SELECT jsonb_object_agg(x.severity, x.keys) FROM (SELECT s.severity, count(*) AS keys FROM suspect s GROUP BY 1) x),
-			'suspicious', (SELECT coalesce(jsonb_agg(apikey._report_key(s.key_id)
-					|| jsonb_build_object('severity', s.severity, 'findings', s.findings) ORDER BY s.place), '[]')
-				FROM suspect s WHERE s.place <= 20),
-			'talkers', (SELECT coalesce(jsonb_agg(apikey._report_key(t.key_id)
-					|| jsonb_build_object('accepted', t.accepted, 'denied', t.denied, 'errors', t.errors, 'bytes', t.bytes, 'ips', t.ips,
-						'p95', apikey.latency_percentile(t.latency, 0.95)) ORDER BY t.place), '[]')
-				FROM talker t WHERE t.place <= 10),
-			'limited_keys', (SELECT count(*) FROM limited),
-			'limited', (SELECT coalesce(jsonb_agg(apikey._report_key(l.key_id)
-					|| jsonb_build_object('limited', l.limited, 'calls', l.calls) ORDER BY l.place), '[]')
-				FROM limited l WHERE l.place <= 5),
-			'seen', (SELECT count(*) FROM n)));
+	WITH n AS MATERIALIZED (
+		SELECT k.*, coalesce(apikey.ip_count(k.ips), 0) AS addresses FROM apikey._report_keys(tenants, since, until, hourly) k
+	), b AS MATERIALIZED (
+		SELECT k.*, coalesce(apikey.ip_count(k.ips), 0) AS addresses FROM apikey._report_keys(tenants, since - length, since, hourly) k
+	), burst AS (
+		SELECT x.key_id, max(x.denied) AS denied, (array_agg(x.at ORDER BY x.denied DESC, x.at))[1] AS at
+		FROM (SELECT r.key_id, r.at, sum(r.denials) AS denied
+			  FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
+			  WHERE r.denials > 0 AND r.key_id IS NOT NULL GROUP BY r.key_id, r.at) x
+		GROUP BY x.key_id
+	), strange AS MATERIALIZED (
+		-- a key with habits: seen on three days or more, and quiet half of the hours of work days
+		SELECT n.key_id, apikey._other_hours(b.hours) AS hours
+		FROM n JOIN b ON b.key_id = n.key_id
+		WHERE hourly AND b.accepted >= 100 AND bit_count((b.hours >> 48)::bit(16)) >= 3 AND bit_count(b.hours::bit(24)) <= 12
+			AND (n.hours & apikey._other_hours(b.hours)) <> 0
+	), off AS (
+		SELECT s.key_id, min(r.at) AS at,
+			   greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
+		FROM strange s
+			JOIN apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r ON r.key_id = s.key_id
+		WHERE r.key_id = ANY (ARRAY(SELECT x.key_id FROM strange x)) AND r.denials = 0 AND (s.hours >> (extract(hour FROM r.at)::integer
+				+ CASE WHEN extract(isodow FROM r.at) > 5 THEN 24 ELSE 0 END)) & 1 = 1
+		GROUP BY s.key_id
+	), finding (key_id, severity, kind, n, more) AS (
+		SELECT n.key_id, 3, 'revoked', n.revoked::numeric, jsonb_build_object('at', k.revoked_at)
+		FROM n LEFT JOIN apikey.api_key k ON k.key_id = n.key_id WHERE n.revoked > 0
+		UNION ALL
+		SELECT n.key_id, 3, 'addresses', n.addresses, jsonb_build_object('before', b.addresses)
+		FROM n JOIN b ON b.key_id = n.key_id WHERE n.addresses >= 20 AND n.addresses >= 5 * b.addresses AND b.addresses > 0
+		UNION ALL
+		SELECT o.key_id, 2, 'hours', o.calls, jsonb_build_object('at', o.at) FROM off o WHERE o.calls >= 20
+		UNION ALL
+		SELECT x.key_id, 2, 'burst', x.denied, jsonb_build_object('at', x.at, 'hourly', hourly)
+		FROM burst x JOIN n ON n.key_id = x.key_id
+		WHERE x.denied >= CASE WHEN hourly THEN 100 ELSE 1000 END AND x.denied * steps >= 5 * n.denied
+		UNION ALL
+		SELECT n.key_id, 2, 'dormant', n.accepted, jsonb_build_object('day', p.day)
+		FROM n CROSS JOIN LATERAL (
+			SELECT d.day FROM apikey.usage_daily d
+			WHERE d.key_id = n.key_id AND d.day < _report_about_keys.since::date AND d.code IN ('VALID', 'LOGGED')
+			ORDER BY d.day DESC LIMIT 1) p
+		WHERE n.accepted > 0 AND p.day <= _report_about_keys.since::date - 30
+		UNION ALL
+		SELECT n.key_id, 2, 'bytes', n.bytes, jsonb_build_object('before', b.bytes)
+		FROM n JOIN b ON b.key_id = n.key_id WHERE n.bytes >= 100000000 AND b.bytes > 0 AND n.bytes >= 5 * b.bytes
+		UNION ALL
+		SELECT n.key_id, 2, 'superseded', n.superseded, '{}' FROM n WHERE n.superseded > 0
+		UNION ALL
+		SELECT o.key_id, 1, 'old secret', o.requests, jsonb_build_object('ends', o.ends)
+		FROM apikey._report_old_secrets(tenants, since, until, now) o
+		UNION ALL
+		SELECT n.key_id, 1, 'expired', n.expired, '{}' FROM n WHERE n.expired > 0
+	), suspect AS (
+		SELECT f.key_id, max(f.severity) AS severity,
+			   jsonb_agg(jsonb_build_object('kind', f.kind, 'severity', f.severity, 'n', f.n) || f.more ORDER BY f.severity DESC, f.kind) AS findings,
+			   row_number() OVER (ORDER BY max(f.severity) DESC, count(*) DESC, max(f.n) DESC, f.key_id) AS place
+		FROM finding f GROUP BY f.key_id
+	), talker AS (
+		SELECT n.*, row_number() OVER (ORDER BY n.accepted + n.denied DESC, n.key_id) AS place FROM n
+		WHERE n.accepted + n.denied > 0
+	), limited AS (
+		SELECT n.key_id, n.limited, n.accepted + n.denied AS calls, row_number() OVER (ORDER BY n.limited DESC, n.key_id) AS place
+		FROM n WHERE n.limited > 0
+	)
+	SELECT (SELECT array_agg(n.key_id) FROM n WHERE n.only_logged), jsonb_build_object(
+		'suspects', (SELECT count(*) FROM suspect),
+		'severities', (SELECT jsonb_object_agg(x.severity, x.keys) FROM (SELECT s.severity, count(*) AS keys FROM suspect s GROUP BY 1) x),
+		'suspicious', (SELECT coalesce(jsonb_agg(apikey._report_key(s.key_id)
+				|| jsonb_build_object('severity', s.severity, 'findings', s.findings) ORDER BY s.place), '[]')
+			FROM suspect s WHERE s.place <= 20),
+		'talkers', (SELECT coalesce(jsonb_agg(apikey._report_key(t.key_id)
+				|| jsonb_build_object('accepted', t.accepted, 'denied', t.denied, 'bytes', t.bytes, 'ips', t.addresses,
+					'p95', (SELECT apikey.latency_percentile(apikey.latency_merge(r.latency), 0.95)
+						FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r WHERE r.key_id = t.key_id)) ORDER BY t.place), '[]')
+			FROM talker t WHERE t.place <= 10),
+		'totals', (SELECT jsonb_build_object('accepted', coalesce(sum(n.accepted), 0), 'denied', coalesce(sum(n.denied), 0), 'logged', coalesce(sum(n.logged), 0),
+				'units', coalesce(sum(n.units), 0), 'bytes', coalesce(sum(n.bytes), 0),
+				'ips', coalesce(apikey.ip_count(apikey.ip_merge(n.ips)), 0), 'keys', count(*) FILTER (WHERE n.accepted > 0)) FROM n),
+		'before', (SELECT jsonb_build_object('accepted', coalesce(sum(b.accepted), 0), 'denied', coalesce(sum(b.denied), 0), 'logged', coalesce(sum(b.logged), 0),
+				'units', coalesce(sum(b.units), 0), 'bytes', coalesce(sum(b.bytes), 0),
+				'ips', coalesce(apikey.ip_count(apikey.ip_merge(b.ips)), 0), 'keys', count(*) FILTER (WHERE b.accepted > 0)) FROM b),
+		'limited_keys', (SELECT count(*) FROM limited),
+		'limited', (SELECT coalesce(jsonb_agg(apikey._report_key(l.key_id)
+				|| jsonb_build_object('limited', l.limited, 'calls', l.calls) ORDER BY l.place), '[]')
+			FROM limited l WHERE l.place <= 5),
+		'seen', (SELECT count(*) FROM talker))
+	INTO logging, facts;
 END
 $$;
 
@@ -450,20 +469,21 @@ DECLARE
 	now constant timestamptz := apikey._now();
 	tenants constant bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(_report_facts.tenant_id) t);
 	s constant record := apikey._report_span(since, until, now);
-	length constant interval := s.until - s.since;
+	about constant record := apikey._report_about_keys(tenants, s.since, s.until, s.hourly, now);
+	keys constant jsonb := about.facts;
+	traffic constant jsonb := apikey._report_traffic(tenants, about.logging, s.since, s.until, s.hourly, s.step);
 BEGIN
-	RETURN jsonb_build_object(
-			'tenant', apikey._path(tenant_id),
-			'tenants', cardinality(tenants),
-			'now', now, 'since', s.since, 'until', s.until, 'hourly', s.hourly, 'step', extract(epoch FROM s.step),
-			'totals', apikey._report_totals(tenants, s.since, s.until, s.hourly),
-			'before', apikey._report_totals(tenants, s.since - length, s.since, s.hourly),
-			'traffic', apikey._report_traffic(tenants, s.since, s.until, s.hourly, s.step),
-			'reasons', apikey._report_reasons(tenants, s.since, s.until, s.hourly),
-			'endpoints', apikey._report_endpoints(tenants, s.since, s.until, s.hourly),
-			'limits', apikey._report_limits(tenants, now),
-			'calendar', apikey._report_calendar(tenants, now))
-		|| apikey._report_about_keys(tenants, s.since, s.until, s.hourly, now);
+	RETURN keys || jsonb_build_object(
+		'tenant', apikey._path(tenant_id),
+		'tenants', cardinality(tenants),
+		'now', now, 'since', s.since, 'until', s.until, 'hourly', s.hourly, 'step', extract(epoch FROM s.step),
+		'totals', (keys -> 'totals') || (traffic -> 'answers'),
+		'before', (keys -> 'before') || apikey._report_latency(tenants, s.since - (s.until - s.since), s.since, s.hourly),
+		'traffic', traffic -> 'bars',
+		'reasons', apikey._report_reasons(tenants, s.since, s.until, s.hourly),
+		'endpoints', apikey._report_endpoints(tenants, about.logging, s.since, s.until, s.hourly),
+		'limits', apikey._report_limits(tenants, now),
+		'calendar', apikey._report_calendar(tenants, now));
 END
 $$;
 
@@ -471,11 +491,11 @@ COMMENT ON FUNCTION apikey._report_rows(pg_catalog.int8[], pg_catalog.timestampt
 	'rows of usage_hourly or usage_daily of some tenants in a range';
 COMMENT ON FUNCTION apikey._report_span(timestamptz, timestamptz, timestamptz) IS
 	'the range of a report in whole hours or days, and the length of its bars; raises for a bad one';
-COMMENT ON FUNCTION apikey._report_totals(bigint[], timestamptz, timestamptz, boolean) IS 'sums over a range';
-COMMENT ON FUNCTION apikey._report_traffic(bigint[], timestamptz, timestamptz, boolean, interval) IS
+COMMENT ON FUNCTION apikey._report_latency(bigint[], timestamptz, timestamptz, boolean) IS 'server errors and latency of a range';
+COMMENT ON FUNCTION apikey._report_traffic(bigint[], bigint[], timestamptz, timestamptz, boolean, interval) IS
 	'traffic and latency of each step of a range';
 COMMENT ON FUNCTION apikey._report_reasons(bigint[], timestamptz, timestamptz, boolean) IS 'denials by code';
-COMMENT ON FUNCTION apikey._report_endpoints(bigint[], timestamptz, timestamptz, boolean) IS 'the busiest classes of endpoints';
+COMMENT ON FUNCTION apikey._report_endpoints(bigint[], bigint[], timestamptz, timestamptz, boolean) IS 'the busiest classes of endpoints';
 COMMENT ON FUNCTION apikey._report_limits(bigint[], timestamptz) IS 'quotas that are at least half used';
 COMMENT ON FUNCTION apikey._report_calendar(bigint[], timestamptz) IS
 	'what ends in the next thirteen weeks, and the age of secrets';

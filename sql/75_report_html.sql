@@ -125,7 +125,7 @@ BEGIN
 		|| apikey._report_endpoints_section(f)
 		|| '</main>
 <footer>
-<p>Requests are verifications of keys of this tenant. Attempts with unknown keys belong to no tenant and are not in this report. Latency, server errors and data come from what applications log about their answers. Figures come from hourly and daily sums, which are about a minute behind; percentiles are exact to 1 part in 32, numbers of addresses above 256 to a few percent. Limits, dates and ages are those of the time the report was made. All times are UTC.</p>
+<p>Requests are verifications of keys of this tenant; where verifications of a key are not recorded, what its application logged. Attempts with unknown keys belong to no tenant and are not in this report. Latency, server errors and data come from what applications log about their answers. Figures come from hourly and daily sums, which are about a minute behind; percentiles are exact to 1 part in 32, numbers of addresses above 256 to a few percent. Limits, dates and ages are those of the time the report was made. All times are UTC.</p>
 </footer>
 </body>
 </html>
@@ -138,8 +138,14 @@ CREATE FUNCTION apikey.report_html(tenant text, since timestamptz DEFAULT NULL, 
 CREATE FUNCTION apikey._report_html(tenant text, since timestamptz, until timestamptz) RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-	-- the plans are run once, and compiling them would take longer
+	-- the plans are run once: compiling them would take longer, and generic ones
+	-- would not know which rollup they read
 	SET jit = off
+	SET plan_cache_mode = force_custom_plan
+	-- no more than one processor for a page
+	SET max_parallel_workers_per_gather = 0
+	-- a group for each of ten thousand keys
+	SET work_mem = '64MB'
 AS $$
 DECLARE
 	id bigint := apikey._tenant_id(tenant, 'usage');
