@@ -32,7 +32,7 @@ questions_ask()
 {
 	local n
 	sql -d questions -c "VACUUM ANALYZE" >/dev/null
-	sql -d questions -c "CALL bench.about((SELECT until FROM bench.span))" >/dev/null
+	sql -d questions <<<"SELECT format('CALL bench.about(%L)', until) FROM bench.span \\gexec" >/dev/null
 	for n in $(sql -d questions -c "SELECT n FROM bench.question ORDER BY n"); do
 		sql -d questions -c "CALL bench.ask($1, $n)" >/dev/null
 	done
