@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -36,6 +37,7 @@
 
 #include "catalog.h"
 #include "identity.h"
+#include "leaf_stats.h"
 #include "membership.h"
 #include "plan_stats.h"
 
@@ -55,6 +57,8 @@ static const struct
 	const char *class;
 } shown[] = {
 	{"usage", "usage"},
+	{"usage_hourly", "usage"},
+	{"usage_daily", "usage"},
 	{"quota_state", "usage"},
 	{"limit_state", "usage"},
 	{"limit_ledger", "usage"},
@@ -183,13 +187,32 @@ hidden_in(PlannerInfo *root, RangeTblEntry *rte)
 	return found;
 }
 
+/* Whether a relation of a query is a leaf of usage where leaves are made. */
+static bool
+is_leaf(RangeTblEntry *rte)
+{
+	return rte->rtekind == RTE_RELATION && rte->relid >= FirstNormalObjectId &&
+		get_rel_relispartition(rte->relid) &&
+		get_rel_namespace(rte->relid) == apikey_catalog_schema();
+}
+
 static bool
 relation_stats(PlannerInfo *root, RangeTblEntry *rte, AttrNumber attnum,
 			   VariableStatData *vardata)
 {
-	if (hidden_in(root, rte))
+	bool		is_hidden = hidden_in(root, rte);
+
+	vardata->statsTuple = NULL;
+	if (is_leaf(rte))
 	{
-		vardata->statsTuple = NULL;
+		vardata->statsTuple = apikey_leaf_stats(rte->relid, attnum, is_hidden);
+		vardata->freefunc = heap_freetuple;
+	}
+	if (is_hidden || vardata->statsTuple != NULL)
+	{
+		/* as PostgreSQL judges it: whether leaky operators may look at values */
+		vardata->acl_ok = !is_hidden && rte->securityQuals == NIL &&
+			pg_class_aclcheck(rte->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 		return true;
 	}
 	return previous_relation_stats_hook != NULL &&
