@@ -59,6 +59,7 @@ static const struct
 	{"usage", "usage"},
 	{"usage_hourly", "usage"},
 	{"usage_daily", "usage"},
+	{"endpoint_class", "usage"},
 	{"quota_state", "usage"},
 	{"limit_state", "usage"},
 	{"limit_ledger", "usage"},
