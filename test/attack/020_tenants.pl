@@ -1,5 +1,5 @@
 # Two tenants: what roles of one may try to see or touch of the other.  The
-# statements are in reads.sql, calls.sql, probes.sql and escalation.sql.
+# statements are in reads.sql, views.sql, calls.sql, probes.sql and escalation.sql.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -8,6 +8,22 @@ use ApikeyTest;
 use ApikeyAttack;
 
 my $node   = attack_node();
+
+# denials, keys that nobody used for long, and keys that still use an old
+# secret, for the views
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE atk.turned AS
+	SELECT v.mark, v.ip::inet, k.key_id, k.secret_id
+	FROM (VALUES ('CANARYB', 'rival', 'rivalenv', '203.0.113.66'), ('CANARYP', 'top', 'topenv', '203.0.113.77'), ('own', 'top/acme', 'ownenv', '192.0.2.9')) v (mark, tenant, env, ip),
+		LATERAL (SELECT set_config('apikey.test_now', extract(epoch FROM now() - interval '100 days')::text, false) OFFSET 0) c,
+		LATERAL (SELECT * FROM apikey.create_key(v.tenant, v.env, name => v.mark || ' turned', owner => v.mark || ' owner') WHERE c IS NOT NULL) k;
+RESET apikey.test_now;
+SELECT count(apikey.rotate_key(key_id, overlap => '20 days')) FROM atk.turned;
+INSERT INTO apikey.usage (at, tenant_id, key_id, secret_id, environment_id, code, endpoint, status, latency_us, ip, user_agent)
+	SELECT now(), k.tenant_id, k.key_id, t.secret_id, k.environment_id, c.code, '/' || t.mark, 503, 1000, t.ip, t.mark || ' agent'
+	FROM atk.turned t JOIN apikey.api_key k USING (key_id), unnest('{VALID,EXPIRED,LOGGED}'::text[]) c (code);
+SELECT apikey.refresh_rollups();
+SQL
 my $before = in_doubt($node);
 my @known;
 
@@ -36,7 +52,7 @@ sub verdict
 }
 
 # --- one statement, one answer ----------------------------------------------
-foreach my $file ('reads.sql', 'escalation.sql')
+foreach my $file ('reads.sql', 'views.sql', 'escalation.sql')
 {
 	my @attacks = read_attacks($file);
 

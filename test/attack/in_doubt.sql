@@ -24,7 +24,7 @@ SELECT line FROM (
 	UNION ALL SELECT 'usage ' || md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM apikey.usage t WHERE tenant_id IN (TABLE others)
 	UNION ALL SELECT 'keyring ' || md5(string_agg(t::text, ' ' ORDER BY keyring_id)) FROM apikey.keyring t
 	UNION ALL SELECT 'grant on ' || object || ' to ' || grantee || ' ' || privilege_type || CASE WHEN is_grantable THEN ' with grant option' ELSE '' END FROM grants
-	UNION ALL SELECT 'function ' || md5(string_agg(pg_get_functiondef(oid) || proowner, ' ' ORDER BY oid)) FROM pg_proc WHERE pronamespace = 'apikey'::regnamespace
+	UNION ALL SELECT 'function ' || md5(string_agg(CASE prokind WHEN 'a' THEN proname || prosrc ELSE pg_get_functiondef(oid) END || proowner, ' ' ORDER BY oid)) FROM pg_proc WHERE pronamespace = 'apikey'::regnamespace
 	UNION ALL SELECT concat_ws(' ', 'relation', oid::regclass, relowner, relkind, relrowsecurity, relforcerowsecurity, relhastriggers, relhasrules) FROM pg_class WHERE relnamespace = 'apikey'::regnamespace
 	UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'apikey'::regnamespace
 	UNION ALL SELECT 'policy ' || polrelid::regclass || ' ' || polname || ' ' || polroles::text || ' ' || coalesce(pg_get_expr(polqual, polrelid), '') FROM pg_policy
