@@ -8,7 +8,8 @@
 --	- a prefix with more than 100 different segments below it is collapsed:
 --	  they count as '*', from then on and in what is counted already;
 --	- a tenant has at most 1000 classes: a shape that would be one more counts
---	  as its longest prefix that is known, with "/**" (not a row of its own);
+--	  as its longest prefix that is known, with "/**" (not a row of its own).
+--	  Of a full list the classes are forgotten that no row of the rollups has;
 --	- requests that were denied teach nothing, or a scanner would fill the list
 --	  with what is not there: what they ask for that is not known is "/**".
 --
@@ -270,6 +271,39 @@ BEGIN
 END
 $$;
 
+-- Makes room in full lists: of one tenant at a time, in turn, the classes that
+-- nothing counted is of any more.  Collapsed ones stay.
+CREATE FUNCTION apikey._forget_endpoint_classes() RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	full_lists bigint[];
+	forgotten bigint;
+	turn bigint;
+BEGIN
+	full_lists := ARRAY(
+		SELECT e.tenant_id FROM apikey.endpoint_class e GROUP BY e.tenant_id HAVING count(*) >= 1000 ORDER BY e.tenant_id);
+	IF cardinality(full_lists) = 0 THEN
+		RETURN 0;
+	END IF;
+	BEGIN
+		LOCK TABLE ONLY apikey.endpoint_class IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+	EXCEPTION WHEN lock_not_available THEN
+		RETURN 0;				-- somebody counts; the next call will do
+	END;
+	turn := full_lists[1 + mod(floor(extract(epoch FROM apikey._now()) / 600)::bigint, cardinality(full_lists))];
+	DELETE FROM apikey.endpoint_class e
+	WHERE e.tenant_id = turn AND e.collapsed_at IS NULL
+		AND e.class <> ALL (ARRAY(
+			SELECT h.endpoint_class FROM apikey.usage_hourly h WHERE h.tenant_id = turn AND h.endpoint_class IS NOT NULL
+			UNION
+			SELECT d.endpoint_class FROM apikey.usage_daily d WHERE d.tenant_id = turn AND d.endpoint_class IS NOT NULL));
+	GET DIAGNOSTICS forgotten = ROW_COUNT;
+	RETURN forgotten;
+END
+$$;
+
 COMMENT ON TABLE apikey.endpoint_class IS
 	'kinds of endpoints that a tenant''s accepted requests were seen to ask for';
 COMMENT ON COLUMN apikey.endpoint_class.tenant_id IS 'the tenant';
@@ -293,3 +327,5 @@ COMMENT ON FUNCTION apikey._classify_all(bigint[], text[], boolean[], boolean) I
 	'class of each shape; learns if it is to write';
 COMMENT ON FUNCTION apikey._classify(bigint[], text[], boolean[]) IS
 	'class of each shape; learns from accepted requests';
+COMMENT ON FUNCTION apikey._forget_endpoint_classes() IS
+	'forgets classes of a full list that nothing counted is of';

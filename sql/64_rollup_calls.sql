@@ -183,6 +183,7 @@ BEGIN
 		GET DIAGNOSTICS total = ROW_COUNT;
 	END IF;
 	IF total = 0 THEN
+		PERFORM apikey._forget_endpoint_classes();
 		DELETE FROM apikey.rollup_state s
 		WHERE CASE WHEN s.home = 'apikey.usage'::regclass AND s.system_identifier = apikey._system_identifier()
 				   THEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.leaf_oid)

@@ -96,6 +96,13 @@ SELECT pg_temp.classify(:child69, false, '/r1s0/zzz', '/elsewhere');
 SELECT min(c), max(c) FROM unnest(pg_temp.classify(:child69, true, VARIADIC pg_temp.shapes('/r1s0/x%s', 1, 20))) c;
 SELECT count(*) FROM apikey.endpoint_class WHERE tenant_id = :child69;
 SELECT pg_temp.classify(:child69, true, '/elsewhere');
+-- a list that is not full keeps all; of a full one goes what nothing is counted of
+INSERT INTO apikey.usage_hourly SELECT '2026-11-03 10:00+00', :child69, 1, 1, c, 'VALID', 1, 0, 0, 1, 0, 0, 0, 0, NULL, NULL FROM unnest('{/r2s0/b,NULL}'::text[]) c;
+INSERT INTO apikey.usage_daily SELECT '2026-11-03', :child69, 1, 1, c, 'VALID', 1, 0, 0, 1, 0, 0, 0, 0, NULL, NULL FROM unnest('{/r2s0/c,NULL}'::text[]) c;
+SELECT apikey._forget_endpoint_classes() AS not_full;
+SELECT count(*) FROM unnest(pg_temp.classify(:child69, true, VARIADIC pg_temp.shapes('/more/%s', 1, 88))) c;
+SELECT apikey._forget_endpoint_classes() AS forgotten, (SELECT count(*) FROM apikey.endpoint_class WHERE tenant_id = :t69) AS others;
+SELECT class, collapsed_at IS NOT NULL AS collapsed FROM apikey.endpoint_class WHERE tenant_id = :child69 ORDER BY class COLLATE "C";
 
 -- who sees it: analysts, of their tenants
 SET ROLE regress_t69_a;
