@@ -19,6 +19,8 @@ packages_for()
 				# somebody else's server brings its own headers
 				[ -n "${PG_CONFIG:-}" ] || echo postgresql-15 postgresql-server-dev-15
 				;;
+			# the program alone brings no letters
+			browser) echo chromium fonts-dejavu-core ;;
 			tap)
 				echo perl libipc-run-perl pgbouncer
 				# Debian's driver fits Debian's node only; for another one there is npm
