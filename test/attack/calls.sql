@@ -208,6 +208,10 @@ SELECT count(*) FROM apikey.mock_tenants(1) t, LATERAL apikey.mock_keys(1 + leas
 SELECT count(*) FROM apikey.mock_usage(1, now() - interval '1 minute', now());
 --- ensure_partitions | call
 SELECT apikey.ensure_partitions() >= 0;
+--- refresh_rollups | call
+SELECT apikey.refresh_rollups() >= 0;
+--- recount_rollups | call
+SELECT apikey.recount_rollups('2020-01-01', '2020-01-02') = 0;
 --- drop_old_partitions | call
 SELECT apikey.drop_old_partitions() >= 0;
 --- rewrap_keyring | call
