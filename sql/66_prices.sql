@@ -119,6 +119,16 @@ BEGIN
 END
 $$;
 
+-- Where prices begin and end unless told otherwise: whole days are counted
+-- from usage_daily, which is kept longest.
+CREATE FUNCTION apikey._next_midnight(now timestamptz) RETURNS timestamptz
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+BEGIN
+	RETURN date_trunc('day', now + interval '1 day' - interval '1 microsecond');
+END
+$$;
+
 -- Whether accepted traffic is counted that a price may match, day by day.
 CREATE FUNCTION apikey._priced_traffic(p apikey.price, other text, since timestamptz, until timestamptz) RETURNS boolean
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
@@ -209,8 +219,7 @@ BEGIN
 	PERFORM apikey._check_price_hour(valid_from, 'valid_from');
 	PERFORM apikey._check_price_hour(valid_until, 'valid_until');
 	PERFORM apikey._check_text(note, 'note', 1000);
-	-- from the next full hour on: no request of the past changes its price
-	p.valid_from := coalesce(valid_from, CASE WHEN now = hour THEN hour ELSE hour + interval '1 hour' END);
+	p.valid_from := coalesce(valid_from, apikey._next_midnight(now));
 	IF valid_until <= p.valid_from THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'valid_until must be after valid_from';
 	END IF;
@@ -285,7 +294,7 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('price %s does not exist', price_id);
 	END IF;
 	-- one that has not begun was never in force
-	ends := coalesce(at, greatest(p.valid_from, CASE WHEN now = hour THEN hour ELSE hour + interval '1 hour' END));
+	ends := coalesce(at, greatest(p.valid_from, apikey._next_midnight(now)));
 	IF ends = p.valid_until THEN
 		RETURN p.price_id;
 	END IF;
@@ -333,9 +342,10 @@ COMMENT ON FUNCTION apikey._endpoint_rank(text) IS
 	'how specific the endpoint of a price is';
 COMMENT ON FUNCTION apikey._check_amount(numeric, text) IS 'raises if an amount of a price is out of range';
 COMMENT ON FUNCTION apikey._check_price_hour(timestamptz, text) IS 'raises if a time is not a full hour of UTC';
+COMMENT ON FUNCTION apikey._next_midnight(timestamptz) IS 'the next midnight of UTC';
 COMMENT ON FUNCTION apikey._priced_traffic(apikey.price, text, timestamptz, timestamptz) IS
 	'whether accepted traffic is counted that a price and another endpoint match';
 COMMENT ON FUNCTION apikey._price_json(apikey.price) IS 'what an audit row keeps of a price';
 COMMENT ON FUNCTION apikey.set_price(text, text, numeric, numeric, numeric, text, timestamptz, timestamptz, text, boolean) IS
 	'sets what usage costs from an hour on, of a tenant or of all, of an endpoint or of all';
-COMMENT ON FUNCTION apikey.end_price(bigint, timestamptz) IS 'ends a price at an hour, by default the next one';
+COMMENT ON FUNCTION apikey.end_price(bigint, timestamptz) IS 'ends a price at an hour, by default the next midnight of UTC';

@@ -173,13 +173,13 @@ CREATE TEMP VIEW ids AS SELECT price_id, row_number() OVER (ORDER BY price_id) A
 CREATE FUNCTION pg_temp.ended(price integer, at text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
 	SELECT pg_temp.refused(format('SELECT apikey.end_price(%s, %L)', price_id, at)) FROM ids WHERE n = price $$;
 SELECT n, pg_temp.ended(n, at) FROM (VALUES (1, '2031-03-31 00:00+00'), (4, '2031-04-02 00:30+00'), (4, '2031-03-01 00:00+00'), (8, '2031-03-21 00:00+00'), (4, 'infinity')) e (n, at);
--- by default at the next full hour; where it ends, another may begin
+-- by default at the next midnight; where it ends, another may begin
 SELECT pg_temp.ended(1);
 SELECT pg_temp.refused($$SELECT apikey.set_price(per_call => 0.002, currency => 'USD', valid_from => '2031-04-02 00:00+00')$$);
 SELECT apikey.set_price(per_call => 0.002, currency => 'USD', note => 'dearer') > 0 AS next;
 -- ended before it began: never in force, and the time is free again
-SELECT pg_temp.ended(max(n)::integer, '2031-04-02 01:00+00') FROM ids;
-SELECT apikey.set_price(per_call => 0.003, currency => 'USD', valid_from => '2031-04-02 01:00+00', valid_until => '2031-05-01 00:00+00') > 0 AS again;
+SELECT pg_temp.ended(max(n)::integer, '2031-04-03 00:00+00') FROM ids;
+SELECT apikey.set_price(per_call => 0.003, currency => 'USD', valid_from => '2031-04-03 00:00+00', valid_until => '2031-05-01 00:00+00') > 0 AS again;
 -- ended twice, and again at the same time
 SELECT pg_temp.ended(max(n)::integer, '2031-04-05 00:00+00') FROM ids;
 SELECT pg_temp.ended(max(n)::integer, '2031-04-05 00:00+00') FROM ids;
