@@ -214,6 +214,12 @@ SELECT apikey.refresh_rollups() >= 0;
 SELECT apikey.recount_rollups('2020-01-01', '2020-01-02') = 0;
 --- drop_old_partitions | call
 SELECT apikey.drop_old_partitions() >= 0;
+--- attach_partition | call 42704
+SELECT apikey.attach_partition('usage_19700101');
+--- set_usage_class | call
+SELECT apikey.set_usage_class('atk', '400 days') IS NULL;
+--- assign_usage_class | call
+SELECT apikey.assign_usage_class('<tenant>', NULL) IS NULL;
 --- rewrap_keyring | call
 SELECT apikey.rewrap_keyring() > 0;
 --- check_setup | call
