@@ -9,6 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use ApikeyTest;
+use DocPage;
 
 my $top  = $ENV{top_builddir};
 my $node = new_node('examples', conf => "apikey.guard_attempts = 0\n");
@@ -264,7 +265,7 @@ sub node_with_pg
 my ($program, $why) = node_with_pg();
 SKIP:
 {
-	skip "node: $why", 8 unless $program;
+	skip "node: $why", 10 unless $program;
 	local $ENV{PGHOST}     = $node->host;
 	local $ENV{PGPORT}     = $node->port;
 	local $ENV{PGDATABASE} = 'postgres';
@@ -279,6 +280,13 @@ SKIP:
 	unlike($out, qr/$foreign/, 'node: nothing of other tenants');
 	run_log([ $program, "$dir/report/report.mjs", "1; DROP" ], '>', \$out, '2>', \$err);
 	like($err, qr/^usage: /, 'node: bad arguments are told');
+
+	my ($block) = grep { $_->{info} eq 'js' } DocPage->new("$top/doc/apikey-usage.md")->blocks;
+	open my $fh, '>', "$dir/report/top.mjs" or die "could not write: $!";
+	print $fh $block->{text};
+	close $fh;
+	ok(run_log([ $program, "$dir/report/top.mjs" ], '>', \$out, '2>', \$err), 'node: the lines of the page run') or diag($err);
+	like($out, qr/'shop'.*'web1 of shop'.*'45'.*'25'/, 'node: and tell what was done');
 }
 
 $node->stop;
