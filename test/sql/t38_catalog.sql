@@ -15,10 +15,11 @@ SELECT n.name, n.number, a.relname, a.attname, a.attnum FROM anum n
 CREATE TEMP TABLE member AS SELECT d.classid, d.objid FROM pg_depend d WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 	AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'apikey');
 
--- every table is dumped with its rows, every sequence with its state
+-- every table is dumped with its rows, every sequence with its state; but for
+-- usage_sweep, which speaks of files of this cluster
 SELECT c.relname AS not_dumped FROM pg_class c JOIN member m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
  WHERE c.relkind IN ('r', 'p', 'S') AND c.oid <> ALL (SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'apikey') ORDER BY 1;
-SELECT DISTINCT condition FROM pg_extension, unnest(extcondition) condition WHERE extname = 'apikey';
+SELECT DISTINCT condition FROM pg_extension, unnest(extcondition) condition WHERE extname = 'apikey' ORDER BY 1;
 -- the parent of the usage partitions carries nothing that a restore would meet again in its leaves
 SELECT count(*) AS indexes FROM pg_index WHERE indrelid = 'apikey.usage'::regclass;
 SELECT conname AS constraints FROM pg_constraint WHERE conrelid = 'apikey.usage'::regclass AND contype <> 'n';
