@@ -336,12 +336,12 @@ $$;
 -- requests of each in the range.  Rollups do not tell secrets apart, so this
 -- looks at usage, for two hundred keys at most.
 CREATE FUNCTION apikey._report_old_secrets(tenants bigint[], since timestamptz, until timestamptz, now timestamptz)
-	RETURNS TABLE (key_id bigint, requests bigint, ends timestamptz)
+	RETURNS TABLE (key_id bigint, requests bigint, of bigint, ends timestamptz)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
-	SELECT o.key_id, u.requests, o.ends
+	SELECT o.key_id, u.requests, u.of, o.ends
 	FROM (SELECT s.key_id, array_agg(s.secret_id) AS secrets, max(s.expires_at) AS ends, max(n.created_at) AS rotated_at
 		  FROM apikey.api_key k
 			JOIN apikey.key_secret s ON s.key_id = k.key_id AND s.revoked_at IS NULL AND s.expires_at > now
@@ -349,11 +349,10 @@ BEGIN
 		  WHERE k.tenant_id = ANY (tenants) AND k.status <> 'revoked'
 		  GROUP BY s.key_id ORDER BY 4 DESC, 1 LIMIT 200) o
 		CROSS JOIN LATERAL (
-			SELECT count(*) AS requests
-			FROM (SELECT r.secret_id, r.code FROM apikey.usage r
-				  WHERE r.key_id = o.key_id AND r.at >= greatest(_report_old_secrets.since, o.rotated_at) AND r.at < _report_old_secrets.until
-				  ORDER BY r.at DESC LIMIT 1000) l
-			WHERE l.secret_id = ANY (o.secrets) AND l.code = 'VALID') u
+			SELECT count(*) FILTER (WHERE l.secret_id = ANY (o.secrets)) AS requests, count(*) AS of
+			FROM (SELECT r.secret_id FROM apikey.usage r
+				  WHERE r.code = 'VALID' AND r.key_id = o.key_id AND r.at >= greatest(_report_old_secrets.since, o.rotated_at) AND r.at < _report_old_secrets.until
+				  ORDER BY r.at DESC LIMIT 1000) l) u
 	WHERE u.requests > 0;
 END
 $$;
@@ -418,7 +417,7 @@ BEGIN
 		UNION ALL
 		SELECT n.key_id, 2, 'superseded', n.superseded, '{}' FROM n WHERE n.superseded > 0
 		UNION ALL
-		SELECT o.key_id, 1, 'old secret', o.requests, jsonb_build_object('ends', o.ends)
+		SELECT o.key_id, 1, 'old secret', o.requests, jsonb_build_object('ends', o.ends, 'of', o.of)
 		FROM apikey._report_old_secrets(tenants, since, until, now) o
 		UNION ALL
 		SELECT n.key_id, 1, 'expired', n.expired, '{}' FROM n WHERE n.expired > 0

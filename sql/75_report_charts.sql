@@ -68,7 +68,7 @@ DECLARE
 	power integer := 0;
 	rest numeric := n;
 BEGIN
-	WHILE round(rest, 1) >= 1000 AND power < 5 LOOP
+	WHILE round(rest) >= 1000 AND power < 5 LOOP
 		rest := rest / 1000;
 		power := power + 1;
 	END LOOP;
@@ -91,9 +91,9 @@ BEGIN
 	RETURN CASE
 		WHEN us IS NULL THEN '&ndash;'
 		WHEN us = 0 THEN '0'
-		WHEN us < 1000 THEN round(us) || ' &micro;s'
-		WHEN us < 100000 THEN trim_scale(round(us / 1000, 1)) || ' ms'
-		WHEN us < 1000000 THEN round(us / 1000) || ' ms'
+		WHEN us < 999.5 THEN round(us) || ' &micro;s'
+		WHEN us < 99950 THEN trim_scale(round(us / 1000, 1)) || ' ms'
+		WHEN us < 999500 THEN round(us / 1000) || ' ms'
 		ELSE trim_scale(round(us / 1000000, 1)) || ' s' END;
 END
 $$;

@@ -54,7 +54,7 @@ BEGIN
 		WHEN 'superseded' THEN '<b>Old secret denied:</b> ' || apikey._show_count(n, 'attempt', 'attempts')
 			|| ' with a secret that a rotation has replaced'
 		WHEN 'old secret' THEN '<b>Old secret in use:</b> ' || apikey._show_number(n)
-			|| ' of the latest 1,000 requests; it ends on ' || apikey._show_time((f ->> 'ends')::timestamptz, 'time')
+			|| ' of the latest ' || apikey._show_count((f ->> 'of')::numeric, 'request', 'requests') || '; it ends on ' || apikey._show_time((f ->> 'ends')::timestamptz, 'time')
 		WHEN 'expired' THEN '<b>Used after its end:</b> ' || apikey._show_count(n, 'attempt', 'attempts') || ' with the expired key'
 		END;
 END

@@ -1,0 +1,149 @@
+-- report_html(): rights, ranges, and the facts it shows.  How the page looks is
+-- for the browser (test/t/089_report_browser.pl).  All of it is far ahead, where
+-- no retention of the workers, whose clock is the real one, takes anything away.
+\set VERBOSITY terse
+SET client_min_messages = warning;
+SET apikey.test_now = '2142757800';  -- 2037-11-25 10:30 UTC
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+CREATE ROLE regress_r_analyst;
+CREATE ROLE regress_r_eu;
+CREATE ROLE regress_r_verifier;
+SELECT apikey.create_tenant('t76') > 0 AND apikey.create_tenant('eu', 't76') > 0 AND apikey.create_tenant('t76b') > 0 AS tenants;
+SELECT count(apikey.create_environment(t, 'production')) FROM unnest('{t76,t76/eu,t76b}'::text[]) t;
+SELECT apikey.grant_access('regress_r_analyst', 'analyst', 't76');
+SELECT apikey.grant_access('regress_r_eu', 'analyst', 't76/eu');
+SELECT apikey.grant_access('regress_r_verifier', 'verifier', 't76');
+
+-- text of others is shown, whatever it is made of
+SELECT apikey._html(x, 20) FROM unnest(ARRAY[
+	'plain', '<script>', '"a" & ''b''', E'\x01\x1f\x7f\t\r\n', E'\u0085\u00ad\u00e9', E'\u202Eabc\u202C\u2066\u200F\u061C',
+	E'\u05E9\u05DC', E'\U0001F600', E'\u200B\u200D\uFEFF\u2028', E'\uFFFE\U000E0041', repeat('x', 20), repeat('y', 21), '', NULL]) x;
+SELECT apikey._html_name('a<b'), apikey._html_name('') = '' AS none;
+-- and numbers in few characters
+SELECT n, apikey._show_number(n), apikey._show_short(n), apikey._show_bytes(n), apikey._show_latency(n)
+FROM unnest('{0,7,999,1000,1049,99949,999949,999950,1234567,99999999999}'::numeric[]) n;
+SELECT apikey._show_share(0, 10), apikey._show_share(1, 3), apikey._show_share(1, 100000), apikey._show_share(99999, 100000), apikey._show_share(5, 5), apikey._show_share(0, 0);
+-- lines of an axis: three to five, at round numbers
+SELECT n, apikey._axis_step(n, true) FROM unnest('{0,1,3,4,5,9,10,11,99,100,101,2500,10001,123456789}'::numeric[]) n;
+-- hours that are far from those of a habit, round the clock: 9 to 11 on work days, 23 at weekends
+SELECT apikey._other_hours((1::bigint << 9) | (1::bigint << 10) | (1::bigint << 47))::bit(48);
+SELECT apikey._other_hours(0)::bit(48);
+
+-- ranges: whole hours, or days where it is long or hours are gone
+SELECT r.s, r.u, x.* FROM (VALUES
+	(NULL::timestamptz, NULL::timestamptz), ('2037-11-24 10:10', '2037-11-24 10:20'), ('2037-11-23 10:00', '2037-11-25 10:00'),
+	('2037-11-10', '2037-11-25'), ('2037-11-09 01:00', '2037-11-25 02:00'), ('2037-03-01 05:00', '2037-03-03 05:00'),
+	('2036-11-25', '2037-11-25'), (NULL, '2037-10-01'), ('2037-11-25', '2037-12-25')) r (s, u), apikey._report_span(r.s, r.u, apikey._now()) x;
+SELECT length(apikey.report_html('t76', '2037-11-25', '2037-11-25'));
+SELECT length(apikey.report_html('t76', '2037-11-25', '2037-11-24'));
+SELECT length(apikey.report_html('t76', '-infinity'));
+SELECT length(apikey.report_html('t76', NULL, 'infinity'));
+SELECT length(apikey.report_html('t76', 'infinity', 'infinity'));
+SELECT length(apikey.report_html('t76', '2036-11-01', '2037-11-25'));
+SELECT length(apikey.report_html('t76', '1969-12-31', '1970-01-05'));
+SELECT length(apikey.report_html('t76', NULL, '294276-12-31'));
+SELECT length(apikey.report_html('t76', '4713-01-01 BC', '2037-11-25'));
+SELECT length(apikey.report_html('t76', NULL, '1970-01-01'));
+SELECT length(apikey.report_html('nobody'));
+SELECT length(apikey.report_html(NULL));
+SELECT length(apikey.report_html(''));
+
+-- a tenant without anything has a page, too
+SELECT apikey.report_html('t76') ~ 'Nothing needs attention.*There were no requests' AS empty;
+
+-- traffic, as rollups have it
+CREATE TABLE k (n int, key_id bigint, tenant_id bigint);
+INSERT INTO k SELECT n, (SELECT key_id FROM apikey.create_key(CASE n WHEN 7 THEN 't76/eu' WHEN 8 THEN 't76b' ELSE 't76' END, 'production', name => 'key ' || n,
+	expires_at => CASE n WHEN 1 THEN '2037-11-28 12:00' WHEN 2 THEN '2038-02-21 23:00' WHEN 3 THEN '2038-02-22 01:00' ELSE 'infinity' END::timestamptz)) FROM generate_series(1, 8) n;
+UPDATE k SET tenant_id = a.tenant_id FROM apikey.api_key a WHERE a.key_id = k.key_id;
+CREATE FUNCTION roll(key int, hours tstzrange, every interval, code text, calls int, endpoint text DEFAULT '/x', ips int DEFAULT 1, bytes numeric DEFAULT 0) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO apikey.usage_hourly AS u SELECT h, tenant_id, key_id, NULL, endpoint, roll.code, calls,
+		CASE WHEN roll.code IN ('VALID', 'LOGGED') THEN 0 ELSE calls END, 0, calls, 0, bytes, 0, 0,
+		CASE roll.code WHEN 'LOGGED' THEN (SELECT apikey._latency_sketch(1000 * i) FROM generate_series(1, calls) i) END,
+		(SELECT apikey._ip_sketch('192.0.2.0'::inet + i) FROM generate_series(1, ips) i)
+	FROM k, generate_series(lower(hours), upper(hours) - interval '1 us', every) h WHERE n = key;
+$$;
+-- each hour of two weeks; a sister of the tenant, too
+SELECT roll(n, '[2037-11-11 11:00, 2037-11-25 11:00)', '1 hour', 'VALID', 10) FROM unnest('{1,2,7,8}'::int[]) n;
+SELECT roll(1, '[2037-11-18 11:00, 2037-11-25 11:00)', '1 hour', 'LOGGED', 10);
+-- 2: many addresses, and data; 3: work days from 9 to 17, then a night; 4: a burst among some denials
+SELECT roll(2, '[2037-11-20 12:00, 2037-11-20 13:00)', '1 hour', 'LOGGED', 100, '/export', 200, 200000000), roll(2, '[2037-11-12 12:00, 2037-11-12 13:00)', '1 hour', 'LOGGED', 100, '/export', 2, 1000);
+SELECT roll(3, tstzrange(d + interval '9 hours', d + interval '17 hours'), '1 hour', 'VALID', 20) FROM generate_series('2037-11-12'::timestamptz, '2037-11-24', '1 day') d WHERE extract(isodow FROM d) < 6;
+SELECT roll(3, '[2037-11-24 02:00, 2037-11-24 04:00)', '1 hour', 'VALID', 15, '/night');
+SELECT roll(4, '[2037-11-19, 2037-11-25)', '8 hours', 'RATE_LIMITED', 2), roll(4, '[2037-11-22 14:00, 2037-11-22 15:00)', '1 hour', 'ENDPOINT_DENIED', 150, '/**');
+-- 5: revoked, but still tried; 6: a key without recorded verifications, that was not seen for long; 7 below: an old secret, an expired key
+SELECT roll(5, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'REVOKED', 3, NULL), roll(6, '[2037-11-21, 2037-11-22)', '1 hour', 'LOGGED', 4);
+INSERT INTO apikey.usage_daily SELECT '2037-10-01', tenant_id, key_id, NULL, NULL, 'LOGGED', 1, 0, 0, 1, 0, 0, 0, 0, NULL, NULL FROM k WHERE n = 6;
+SELECT roll(7, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'SUPERSEDED', 5, NULL), roll(7, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'EXPIRED', 6, NULL);
+SELECT status FROM k, apikey.revoke_key(key_id, 'gone') WHERE n = 5;
+CREATE VIEW facts AS SELECT apikey._report_facts(t.tenant_id, NULL, NULL) AS f FROM apikey.tenant t WHERE t.name = 't76';
+SELECT jsonb_pretty(f -> 'totals' #- '{p50}' #- '{p95}') AS totals, jsonb_pretty(f -> 'before' #- '{p50}' #- '{p95}') AS before FROM facts;
+SELECT sum((b ->> 'accepted')::numeric) AS accepted, sum((b ->> 'denied')::numeric) AS denied, count(*), min(b ->> 'since'), max(b ->> 'until'),
+	round(max((b ->> 'p95')::numeric) / 1000) AS p95
+FROM facts, jsonb_array_elements(f -> 'traffic') b;
+SELECT r ->> 'code' AS code, r ->> 'calls' AS calls, r ->> 'keys' AS keys FROM facts, jsonb_array_elements(f -> 'reasons') r;
+SELECT e ->> 'endpoint' AS endpoint, e ->> 'accepted' AS accepted, e ->> 'denied' AS denied FROM facts, jsonb_array_elements(f #> '{endpoints,list}') e;
+SELECT t ->> 'name' AS name, t ->> 'tenant' AS tenant, t ->> 'accepted' AS accepted, t ->> 'denied' AS denied, t ->> 'ips' AS ips FROM facts, jsonb_array_elements(f -> 'talkers') t;
+SELECT s ->> 'name' AS name, s ->> 'severity' AS severity, s ->> 'status' AS status, apikey._report_finding(x)
+FROM facts, jsonb_array_elements(f -> 'suspicious') WITH ORDINALITY s (s, o), jsonb_array_elements(s -> 'findings') x ORDER BY o;
+SELECT f ->> 'suspects' AS suspects, f -> 'severities' AS severities, f ->> 'limited_keys' AS limited FROM facts;
+-- thirteen weeks from Monday: to the end of 21 February
+SELECT d ->> 'day' AS day, d ->> 'what' AS what, d ->> 'keys' AS keys FROM facts, jsonb_array_elements(f #> '{calendar,days}') d;
+SELECT f #>> '{calendar,week}' AS week, f #>> '{calendar,endless}' AS endless, f #>> '{calendar,keys}' AS keys FROM facts;
+SELECT a ->> 'from' AS days, a ->> 'keys' AS keys FROM facts, jsonb_array_elements(f #> '{calendar,ages}') a;
+
+-- days, where hours are gone: the same sums
+INSERT INTO apikey.usage_daily SELECT hour::date, tenant_id, key_id, environment_id, endpoint_class, code, sum(calls), sum(denials), sum(errors), sum(units), 0, sum(bytes_out), 0, 0,
+	apikey.latency_merge(latency), apikey.ip_merge(ips) FROM apikey.usage_hourly WHERE tenant_id IN (SELECT tenant_id FROM k) GROUP BY 1, 2, 3, 4, 5, 6;
+SELECT f ->> 'hourly' AS hourly, f ->> 'step' AS step, jsonb_array_length(f -> 'traffic') AS bars, f #>> '{totals,accepted}' AS accepted, f #>> '{totals,denied}' AS denied
+FROM apikey.tenant t, apikey._report_facts(t.tenant_id, '2037-11-01', '2037-11-25 10:00') f WHERE t.name = 't76';
+
+-- quotas: full, nearly full, half full, and one of the past
+INSERT INTO apikey.quota_state (quota_id, window_start, window_end, tenant_id, key_id, shared, holder, name, units, credits, reserved, used, updated_at)
+SELECT md5(q.name)::uuid, q.s::timestamptz, q.e::timestamptz, k.tenant_id, k.key_id, q.shared, q.holder, q.name, q.units, q.credits, q.used, q.used, apikey._now()
+FROM (VALUES ('full', '2037-11-01', '2037-12-01', 'key', '', 100, 0, 100), ('near', '2037-11-25', '2037-11-26', 'tree', '', 100, 0, 80),
+	('half', '-infinity', 'infinity', 'owner', 'ann', 100, 100, 100), ('low', '2037-11-01', '2037-12-01', 'tenant', '', 100, 0, 49), ('none', '2037-11-01', '2037-12-01', 'tenant', '', 0, 0, 0),
+	('past', '2037-10-01', '2037-11-01', 'key', '', 100, 0, 100)) q (name, s, e, shared, holder, units, credits, used), k WHERE k.n = 1;
+SELECT q ->> 'name' AS name, q ->> 'holder' AS holder, q ->> 'share' AS share, q ->> 'ends' AS ends, q ->> 'empty' AS empty FROM facts, jsonb_array_elements(f #> '{limits,list}') q;
+SELECT f #>> '{limits,running}' AS running, f #>> '{limits,near}' AS near FROM facts;
+
+-- an old secret beside a new one: of the latest requests, as usage tells
+SELECT count(apikey._ensure_partition_for(d, d)) FROM generate_series('2037-11-24'::timestamptz, '2037-11-25', '1 day') d;
+SET apikey.test_now = '2142655200';  -- 2037-11-24 06:00
+SELECT status FROM k, apikey.rotate_key(k.key_id, overlap => '3 days') r JOIN apikey.api_key a USING (key_id) WHERE n = 1;
+SET apikey.test_now = '2142757800';
+INSERT INTO apikey.usage (at, tenant_id, key_id, secret_id, code) SELECT '2037-11-24 12:00'::timestamptz + i * interval '1 s', k.tenant_id, k.key_id,
+	(SELECT CASE WHEN i % 4 = 0 THEN min(secret_id) ELSE max(secret_id) END FROM apikey.key_secret s WHERE s.key_id = k.key_id), 'VALID' FROM k, generate_series(1, 100) i WHERE n = 1;
+SELECT apikey._report_finding(x) FROM facts, jsonb_array_elements(f -> 'suspicious') s, jsonb_array_elements(s -> 'findings') x WHERE x ->> 'kind' = 'old secret';
+
+-- who may ask, and of what; what is below comes along, what is beside does not
+SET ROLE regress_r_analyst;
+SELECT apikey.report_html('t76') ~ 'with 1 tenant below it' AS below, apikey.report_html('t76') ~ 'key 7' AS seen, apikey.report_html('t76') ~ 'key 8' AS beside;
+SELECT length(apikey.report_html('t76b'));
+SET ROLE regress_r_eu;
+SELECT apikey.report_html('t76/eu') ~ 'key 7' AS own, apikey.report_html('t76/eu') ~ 'key 1' AS above;
+SELECT length(apikey.report_html('t76'));
+SET ROLE regress_r_verifier;
+SELECT length(apikey.report_html('t76'));
+SET ROLE regress_r_analyst;
+SELECT apikey._report_facts(1, NULL, NULL);
+RESET ROLE;
+-- a page whose deletions leave only ids
+SELECT apikey._report_key(-1);
+DROP VIEW facts;
+DELETE FROM apikey.usage_hourly u USING k WHERE u.key_id = k.key_id;
+DELETE FROM apikey.usage_daily u USING k WHERE u.key_id = k.key_id;
+DELETE FROM apikey.quota_state u USING k WHERE u.key_id = k.key_id;
+DO $$
+DECLARE
+	leaf regclass;
+BEGIN
+	FOR leaf IN SELECT l.leaf FROM apikey._usage_leaves() l WHERE l.starts_at >= '2037-11-01' LOOP
+		EXECUTE format('DROP TABLE %s', leaf);
+	END LOOP;
+END $$;
+DROP TABLE k;
+DROP FUNCTION roll;
+SELECT apikey.revoke_access(r, a, t) FROM (VALUES ('regress_r_analyst', 'analyst', 't76'), ('regress_r_eu', 'analyst', 't76/eu'), ('regress_r_verifier', 'verifier', 't76')) x (r, a, t);
+DROP ROLE regress_r_analyst, regress_r_eu, regress_r_verifier;
