@@ -150,6 +150,10 @@ SELECT count(*) >= 0 FROM apikey.budgets();
 SELECT count(*) >= 0 FROM apikey.cost_report();
 --- cost_report, every argument | call
 SELECT count(*) >= 0 FROM apikey.cost_report('month', '<tenant>', 2);
+--- report_html | call
+SELECT length(apikey.report_html('<tenant>')) > 5000;
+--- report_html, of a time | call
+SELECT length(apikey.report_html('<tenant>', '2020-01-01', '2020-01-02')) > 5000;
 --- set_price | call
 SELECT apikey.set_price('<tenant>', '/x/*', 1, 1, 1, 'EUR', '2100-01-01 00:00+00', '2101-01-01 00:00+00', 'note', true) > 0;
 --- end_price | call
