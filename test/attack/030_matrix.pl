@@ -66,12 +66,15 @@ WHERE t.typnamespace = 'apikey'::regnamespace AND t.typelem = 0 AND (c.oid IS NU
 SQL
 
 # --- internal functions: NULL for each argument, only the right counts ------
-# (a plain NULL would fold calls of strict functions away, right or not)
+# (a plain NULL would fold calls of strict functions away, right or not; what
+# takes arguments of type internal cannot be called in SQL)
 foreach my $line (split /\n/, $node->safe_psql('postgres', <<'SQL'))
 SELECT p.proname, format('SELECT apikey.%I(%s);', p.proname,
 	(SELECT string_agg(format('(SELECT NULL::%s)', CASE t WHEN 'anyelement'::regtype THEN 'int' WHEN 'anyarray'::regtype THEN 'int[]' ELSE t::regtype::text END), ', ' ORDER BY n)
 	 FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY x (t, n)))
-FROM pg_proc p WHERE p.pronamespace = 'apikey'::regnamespace AND p.proname LIKE '\_%' ORDER BY p.proname COLLATE "C"
+FROM pg_proc p WHERE p.pronamespace = 'apikey'::regnamespace AND p.proname LIKE '\_%'
+	AND 'internal'::regtype <> ALL (p.proargtypes::oid[])
+ORDER BY p.proname COLLATE "C"
 SQL
 {
 	my ($name, $sql) = split /\|/, $line, 2;

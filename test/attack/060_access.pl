@@ -39,6 +39,17 @@ foreach my $place (qw(child sister top foreign))
 	@{$names}{qw(key secret keytext)} = ($key, $secret, $text);
 }
 
+# for the views: denials, latencies, keys that end or are not used, old secrets in use
+$node->safe_psql('postgres', <<'SQL');
+UPDATE apikey.api_key SET created_at = now() - interval '100 days', expires_at = now() + interval '5 days' WHERE status = 'suspended';
+INSERT INTO apikey.key_secret (key_id, tenant_id, keyring_id, digest, hint)
+	SELECT key_id, tenant_id, keyring_id, sha256(digest), hint FROM apikey.key_secret WHERE key_id IN (SELECT key_id FROM apikey.api_key WHERE status = 'active');
+INSERT INTO apikey.usage (at, tenant_id, key_id, secret_id, environment_id, code, latency_us, endpoint)
+	SELECT now(), k.tenant_id, k.key_id, s.secret_id, k.environment_id, c.code, 1000, '/orders/1'
+	FROM apikey.api_key k JOIN apikey.key_secret s USING (key_id), unnest('{VALID,EXPIRED,LOGGED}'::text[]) c (code) WHERE k.status = 'active';
+SELECT apikey.refresh_rollups();
+SQL
+
 # --- what is tried: [ kind, name, variant, { place => statement } ] -----------
 my @rows;
 foreach my $line (split /\n/, $node->safe_psql('postgres', <<'SQL'))
@@ -238,6 +249,7 @@ BEGIN
 END $$;
 SQL
 my %open = map { $_ => 1 } qw(my_tenants sees_all valid_scopes valid_endpoints valid_hours valid_limits
+  latency_percentile latency_merge ip_count ip_merge
   current_key_id current_tenant current_tenant_id current_scopes has_scope flush_usage stat_cache stat_guard stat_limits stat_usage stat_worker);
 foreach my $who (grep { $_ ne 'admin of all' } @who)
 {
