@@ -336,6 +336,7 @@ DECLARE
 	most CONSTANT integer := 500;
 	now timestamptz := apikey._now();
 	scanned bigint[];
+	open bigint[];
 	told bigint := 0;
 	due record;
 BEGIN
@@ -343,10 +344,14 @@ BEGIN
 					 WHERE b.budget_id > coalesce((SELECT s.last_key_id FROM apikey.task_state s WHERE s.task = 'budgets'), 0)
 					 ORDER BY b.budget_id LIMIT most);
 	PERFORM apikey._set_task_state('budgets', NULL, scanned[most]);
+	-- what is used up is not added up again until the window is over
+	open := ARRAY(SELECT b.budget_id
+				  FROM apikey.budget b CROSS JOIN LATERAL apikey._window_at(b.period, coalesce(b.timezone, 'UTC'), now) w
+				  WHERE b.budget_id = ANY (scanned) AND b.hard_window IS DISTINCT FROM w.window_start);
 
 	FOR due IN
 		SELECT b.*, u.window_start, u.window_end, u.used, coalesce(u.used >= b.units * b.soft, false) AS warn, u.used >= b.units AS gone
-		FROM apikey._budget_use(scanned, now) u JOIN apikey.budget b ON b.budget_id = u.budget_id
+		FROM apikey._budget_use(open, now) u JOIN apikey.budget b ON b.budget_id = u.budget_id
 		WHERE (u.used >= b.units * b.soft AND b.soft_window IS DISTINCT FROM u.window_start)
 			OR (u.used >= b.units AND b.hard_window IS DISTINCT FROM u.window_start)
 		ORDER BY b.budget_id
