@@ -51,6 +51,8 @@ CREATE FUNCTION apikey._newly_seen(row_xmin pg_catalog.xid, before pg_catalog.pg
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_newly_seen';
 CREATE FUNCTION apikey._summarize(leaf pg_catalog.regclass) RETURNS pg_catalog.bool
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_summarize';
+CREATE FUNCTION apikey._try_lock(leaf pg_catalog.regclass) RETURNS pg_catalog.bool
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_try_lock';
 
 CREATE FUNCTION apikey._change_opcinfo(internal) RETURNS internal
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_change_opcinfo';
@@ -75,7 +77,7 @@ CREATE OPERATOR CLASS apikey.change_ops FOR TYPE pg_catalog.timestamptz USING br
 -- What is counted, for each leaf.  home is the table usage, and system_identifier
 -- the cluster, that oids and transactions are of.
 CREATE TABLE apikey.rollup_state (
-	leaf				pg_catalog.text PRIMARY KEY,
+	leaf				pg_catalog.text NOT NULL,
 	leaf_oid			pg_catalog.oid NOT NULL,
 	home				pg_catalog.oid NOT NULL,
 	system_identifier	pg_catalog.int8 NOT NULL,
@@ -84,7 +86,8 @@ CREATE TABLE apikey.rollup_state (
 	rows				pg_catalog.int8 NOT NULL,
 	bytes				pg_catalog.int8 NOT NULL,
 	counted_at			pg_catalog.timestamptz NOT NULL,
-	error				pg_catalog.text
+	error				pg_catalog.text,
+	PRIMARY KEY (leaf_oid, home, system_identifier)
 );
 ALTER TABLE apikey.rollup_state ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY rollup_state_read ON apikey.rollup_state FOR SELECT USING ((SELECT apikey.sees_all('metadata')));
@@ -105,22 +108,38 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey._set_rollup_state(leaf regclass, seen pg_snapshot, scan_from bigint, rows bigint, error text) RETURNS void
+CREATE FUNCTION apikey._set_rollup_state(leaf regclass, seen pg_snapshot, scan_from bigint, rows bigint) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+DECLARE
+	this_home CONSTANT oid := 'apikey.usage'::regclass;
+	cluster CONSTANT bigint := apikey._system_identifier();
 BEGIN
-	UPDATE apikey.rollup_state s
-	SET seen = _set_rollup_state.seen, scan_from = _set_rollup_state.scan_from, rows = _set_rollup_state.rows,
-		bytes = pg_relation_size(_set_rollup_state.leaf), counted_at = clock_timestamp(), error = _set_rollup_state.error
-	WHERE s.leaf_oid = _set_rollup_state.leaf AND s.leaf = _set_rollup_state.leaf::text
-		AND s.home = 'apikey.usage'::regclass AND s.system_identifier = apikey._system_identifier();
-	IF NOT FOUND THEN
-		DELETE FROM apikey.rollup_state s
-		WHERE s.leaf_oid = _set_rollup_state.leaf OR s.leaf = _set_rollup_state.leaf::text;
-		INSERT INTO apikey.rollup_state VALUES (
-			leaf::text, leaf, 'apikey.usage'::regclass, apikey._system_identifier(),
-			seen, scan_from, rows, pg_relation_size(leaf), clock_timestamp(), error);
-	END IF;
+	INSERT INTO apikey.rollup_state VALUES (
+		_set_rollup_state.leaf::text, _set_rollup_state.leaf, this_home, cluster,
+		_set_rollup_state.seen, _set_rollup_state.scan_from, _set_rollup_state.rows,
+		pg_relation_size(_set_rollup_state.leaf), clock_timestamp(), NULL)
+	ON CONFLICT (leaf_oid, home, system_identifier) DO UPDATE SET
+		leaf = excluded.leaf, seen = excluded.seen, scan_from = excluded.scan_from, rows = excluded.rows,
+		bytes = excluded.bytes, counted_at = excluded.counted_at, error = NULL;
+	DELETE FROM apikey.rollup_state s
+	WHERE s.leaf = _set_rollup_state.leaf::text
+		AND (s.home, s.system_identifier) IS DISTINCT FROM (this_home, cluster);
+END
+$$;
+
+-- Notes why a leaf could not be counted; what is counted of it stays.
+CREATE FUNCTION apikey._set_rollup_error(leaf regclass, error text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	INSERT INTO apikey.rollup_state VALUES (
+		_set_rollup_error.leaf::text, _set_rollup_error.leaf, 'apikey.usage'::regclass, apikey._system_identifier(),
+		NULL, NULL, 0, 0, clock_timestamp(), _set_rollup_error.error)
+	ON CONFLICT (leaf_oid, home, system_identifier) DO UPDATE SET
+		counted_at = excluded.counted_at, error = excluded.error;
 END
 $$;
 
@@ -363,7 +382,7 @@ DECLARE
 	uncounted bigint;
 BEGIN
 	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
-	IF EXISTS (SELECT FROM apikey._rollup_state(leaf, true)) THEN
+	IF EXISTS (SELECT FROM apikey._rollup_state(leaf, true) s WHERE s.seen IS NOT NULL) THEN
 		RETURN 0;
 	END IF;
 	clock := apikey._leaf_clock(leaf);
@@ -385,7 +404,7 @@ BEGIN
 		uncounted := apikey._count_rows(leaf, NULL, now_seen, NULL, hours, true, false) - had;
 		PERFORM apikey._rebuild_days(apikey._whole_days(hours));
 	END IF;
-	PERFORM apikey._set_rollup_state(leaf, now_seen, next_from, rows, NULL);
+	PERFORM apikey._set_rollup_state(leaf, now_seen, next_from, rows);
 	RETURN greatest(uncounted, 0);
 END
 $$;
@@ -407,13 +426,13 @@ BEGIN
 	-- what was summarised now is older than the clock after this
 	PERFORM pg_current_xact_id();
 	SELECT * INTO state FROM apikey._rollup_state(leaf, true);
-	IF NOT FOUND AND EXISTS (SELECT FROM apikey._rollup_state(leaf, false)) THEN
+	IF state.seen IS NULL AND EXISTS (SELECT FROM apikey._rollup_state(leaf, false)) THEN
 		RETURN apikey._adopt_leaf(leaf);
 	END IF;
 	clock := apikey._leaf_clock(leaf);
 	SELECT s.seen, s.scan_from INTO now_seen, next_from FROM apikey._seen(state.seen, clock) s;
 	counted := apikey._count_rows(leaf, state.seen, now_seen, state.scan_from, NULL, true, true);
-	PERFORM apikey._set_rollup_state(leaf, now_seen, next_from, coalesce(state.rows, 0) + counted, NULL);
+	PERFORM apikey._set_rollup_state(leaf, now_seen, next_from, coalesce(state.rows, 0) + counted);
 	RETURN counted;
 END
 $$;
@@ -439,6 +458,7 @@ COMMENT ON FUNCTION apikey._full_xid IS 'internal: the transaction id of 64 bits
 COMMENT ON FUNCTION apikey._seen IS 'internal: a set of transactions, and those that have ended by now';
 COMMENT ON FUNCTION apikey._newly_seen IS 'internal: whether a transaction is in the second set and not in the first';
 COMMENT ON FUNCTION apikey._summarize IS 'internal: summarises new ranges of the BRIN indexes of a partition';
+COMMENT ON FUNCTION apikey._try_lock IS 'internal: locks a partition for reading, unless that would have to wait';
 COMMENT ON FUNCTION apikey._change_opcinfo IS 'internal: what the class change_ops keeps';
 COMMENT ON FUNCTION apikey._change_add IS 'internal: notes a change in a range of pages';
 COMMENT ON FUNCTION apikey._change_consistent IS 'internal: whether a range of pages was changed since';
@@ -460,6 +480,7 @@ COMMENT ON COLUMN apikey.rollup_state.counted_at IS 'when that was';
 COMMENT ON COLUMN apikey.rollup_state.error IS 'why it could not be counted then; NULL: it was';
 COMMENT ON FUNCTION apikey._rollup_state IS 'internal: what is counted of a partition';
 COMMENT ON FUNCTION apikey._set_rollup_state IS 'internal: notes what is counted of a partition';
+COMMENT ON FUNCTION apikey._set_rollup_error IS 'internal: notes why a partition could not be counted';
 COMMENT ON FUNCTION apikey._leaf_clock IS 'internal: since when running transactions have stored rows in a partition';
 COMMENT ON FUNCTION apikey._rollup_start IS 'internal: the begin of the hour or day from which on rollups are kept';
 COMMENT ON FUNCTION apikey._add_hours IS 'internal: adds groups of rows to usage_hourly';

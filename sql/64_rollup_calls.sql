@@ -2,21 +2,36 @@
 -- Refreshing and recounting rollups by hand, and how long they are kept.
 -- ---------------------------------------------------------------------------
 
--- The tables that hold rows of usage, with what is counted of them.
-CREATE FUNCTION apikey._rollup_leaves(OUT leaf regclass, OUT ends_at timestamptz, OUT counted_at timestamptz, OUT grown boolean)
+-- The tables that hold rows of usage, with what is counted of them; looked up
+-- without a lock of them.
+CREATE FUNCTION apikey._rollup_leaves(OUT leaf regclass, OUT state apikey.rollup_state)
 	RETURNS SETOF record
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
 	RETURN QUERY
-	SELECT t.relid, l.ends_at, s.counted_at, s.bytes IS DISTINCT FROM pg_relation_size(t.relid)
-	FROM pg_partition_tree('apikey.usage') t
-		JOIN pg_class c ON c.oid = t.relid AND c.relkind = 'r'
-		LEFT JOIN apikey._usage_leaves() l ON l.leaf = t.relid
-		LEFT JOIN apikey.rollup_state s ON s.leaf_oid = t.relid
+	WITH RECURSIVE part AS (
+		SELECT 'apikey.usage'::regclass::oid AS oid
+		UNION
+		SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid WHERE NOT i.inhdetachpending
+	)
+	SELECT p.oid::regclass, s
+	FROM part p
+		JOIN pg_class c ON c.oid = p.oid AND c.relkind = 'r'
+		LEFT JOIN apikey.rollup_state s ON s.leaf_oid = p.oid
 			AND s.home = 'apikey.usage'::regclass AND s.system_identifier = apikey._system_identifier()
-	WHERE pg_relation_size(t.relid) > 0
-	ORDER BY s.counted_at NULLS FIRST, l.ends_at DESC;
+	ORDER BY s.counted_at NULLS FIRST, p.oid DESC;
+END
+$$;
+
+-- Where the range of a leaf ends; NULL: nowhere that is known.
+CREATE FUNCTION apikey._leaf_end(leaf regclass) RETURNS timestamptz
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	SET datestyle = 'ISO, YMD' SET timezone = 'UTC'
+AS $$
+BEGIN
+	RETURN (SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO [(]''([^'']+)''[)]')::timestamptz
+			FROM pg_class c WHERE c.oid = leaf);
 END
 $$;
 
@@ -26,29 +41,32 @@ $$;
 -- What goes wrong with one leaf is noted and does not hold up the others.  This
 -- goes by the clock on the wall; should it be turned back, all leaves are due.
 CREATE FUNCTION apikey._task_rollups() RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
 DECLARE
-	now timestamptz := clock_timestamp();
+	now timestamptz := clock_timestamp();	-- not the clock of tests
 	every interval := apikey._setting('rollup_interval', '60s')::interval;
-	next regclass;
+	next record;
+	size bigint;
 	counted bigint := 0;
-	state apikey.rollup_state;
 BEGIN
-	FOR next IN
-		SELECT l.leaf FROM apikey._rollup_leaves() l
-		WHERE l.counted_at IS NULL OR l.counted_at > now
-			OR now - l.counted_at >= CASE WHEN l.grown OR l.ends_at IS NULL OR l.ends_at > now - interval '1 hour' THEN every ELSE 10 * every END
-	LOOP
+	FOR next IN SELECT l.leaf AS part, (l.state).* FROM apikey._rollup_leaves() l LOOP
+		CONTINUE WHEN next.counted_at <= now AND now - next.counted_at < every;
 		BEGIN
-			counted := apikey._count_leaf(next);
+			IF NOT apikey._try_lock(next.part) THEN
+				RAISE lock_not_available USING MESSAGE = 'partition is locked';
+			END IF;
+			size := pg_relation_size(next.part);
+			CONTINUE WHEN size = 0 AND next.error IS NULL
+				OR size = next.bytes AND apikey._leaf_end(next.part) < now - interval '1 hour'
+					AND next.counted_at <= now AND now - next.counted_at < 10 * every;
+			counted := apikey._count_leaf(next.part);
 		EXCEPTION WHEN OTHERS THEN
-			SELECT * INTO state FROM apikey._rollup_state(next, true);
-			IF to_regclass(next::text) IS NOT NULL THEN
-				IF state.error IS DISTINCT FROM SQLERRM THEN
-					RAISE WARNING 'could not count the rows of %: %', next, SQLERRM;
+			IF to_regclass(next.part::text) IS NOT NULL THEN
+				IF next.error IS DISTINCT FROM SQLERRM THEN
+					RAISE WARNING 'could not count the rows of %: %', next.part, SQLERRM;
 				END IF;
-				PERFORM apikey._set_rollup_state(next, state.seen, state.scan_from, coalesce(state.rows, 0), SQLERRM);
+				PERFORM apikey._set_rollup_error(next.part, SQLERRM);
 			END IF;
 		END;
 		EXIT WHEN counted > 0;
@@ -73,7 +91,7 @@ BEGIN
 			DETAIL = 'It takes access "analyst" or more on all tenants.';
 	END IF;
 	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
-	FOR next IN SELECT l.leaf FROM apikey._rollup_leaves() l LOOP
+	FOR next IN SELECT l.leaf FROM apikey._rollup_leaves() l WHERE pg_relation_size(l.leaf) > 0 LOOP
 		counted := counted + apikey._count_leaf(next);
 	END LOOP;
 	RETURN counted;
@@ -104,9 +122,9 @@ BEGIN
 	END IF;
 	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
 	FOR next IN
-		SELECT l.leaf, coalesce(b.starts_at, '-infinity') AS starts_at, coalesce(l.ends_at, 'infinity') AS ends_at
+		SELECT l.leaf, coalesce(b.starts_at, '-infinity') AS starts_at, coalesce(b.ends_at, 'infinity') AS ends_at
 		FROM apikey._rollup_leaves() l LEFT JOIN apikey._usage_leaves() b ON b.leaf = l.leaf
-		WHERE coalesce(b.starts_at, '-infinity') < last AND coalesce(l.ends_at, 'infinity') > first
+		WHERE pg_relation_size(l.leaf) > 0 AND coalesce(b.starts_at, '-infinity') < last AND coalesce(b.ends_at, 'infinity') > first
 		ORDER BY 2, 1
 	LOOP
 		DECLARE
@@ -200,9 +218,10 @@ SELECT
 	s.counted_at,
 	pg_catalog.pg_relation_size(s.leaf_oid) OPERATOR(pg_catalog.-) s.bytes AS grown,
 	s.error
-FROM apikey.rollup_state s;
+FROM apikey.rollup_state s JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) s.leaf_oid;
 
 COMMENT ON FUNCTION apikey._rollup_leaves IS 'internal: the partitions that hold rows of usage, with what is counted of them';
+COMMENT ON FUNCTION apikey._leaf_end IS 'internal: where the range of a partition ends';
 COMMENT ON FUNCTION apikey._task_rollups IS 'internal: counts new rows of usage into the rollups';
 COMMENT ON FUNCTION apikey.refresh_rollups() IS 'counts all new rows of usage into the rollups; returns their number';
 COMMENT ON FUNCTION apikey._refresh_rollups IS 'body of refresh_rollups()';

@@ -1,7 +1,7 @@
 /*
  * sql_rollup.c
- *		_next_xid(), _full_xid(), _seen(), _newly_seen(), _summarize(): which
- *		rows of usage the rollups have counted.
+ *		_next_xid(), _full_xid(), _seen(), _newly_seen(), _summarize(),
+ *		_try_lock(): which rows of usage the rollups have counted.
  *
  * Layer 6.  How they play together, and why no row is counted twice or not at
  * all, is in sql/63_rollups.sql; seen.h has the sets.  They are kept as values
@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "seen.h"
@@ -35,6 +36,7 @@ PG_FUNCTION_INFO_V1(apikey_full_xid);
 PG_FUNCTION_INFO_V1(apikey_seen);
 PG_FUNCTION_INFO_V1(apikey_newly_seen);
 PG_FUNCTION_INFO_V1(apikey_summarize);
+PG_FUNCTION_INFO_V1(apikey_try_lock);
 
 /* A value of type pg_snapshot, as utils/adt/xid8funcs.c stores it. */
 typedef struct StoredSeen
@@ -291,4 +293,21 @@ apikey_summarize(PG_FUNCTION_ARGS)
 	}
 	relation_close(rel, ShareUpdateExclusiveLock);
 	PG_RETURN_BOOL(true);
+}
+
+/*
+ * _try_lock(leaf): lock a table for reading, for the rest of the transaction.
+ * False: it is gone, or somebody has locked it or is waiting to.
+ */
+Datum
+apikey_try_lock(PG_FUNCTION_ARGS)
+{
+	Oid			leaf = PG_GETARG_OID(0);
+
+	if (!ConditionalLockRelationOid(leaf, AccessShareLock))
+		PG_RETURN_BOOL(false);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(leaf)))
+		PG_RETURN_BOOL(true);
+	UnlockRelationOid(leaf, AccessShareLock);
+	PG_RETURN_BOOL(false);
 }
