@@ -1,0 +1,106 @@
+# Rollups in whole servers: the housekeeper counts by itself, beside the writer
+# at full speed and sessions that refresh; a partition that cannot be counted
+# does not hold up the others; dump and restore; a clock that is turned back.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use ApikeyTest;
+use Time::HiRes qw(time usleep);
+
+my $node = new_node('main', conf => <<"CONF");
+max_prepared_transactions = 10
+apikey.housekeeper_interval = 10ms
+apikey.rollup_interval = 1s
+apikey.usage_flush_interval = 10ms
+CONF
+my $key = $node->safe_psql('postgres', <<'SQL');
+SELECT apikey.create_tenant('acme') > 0 \g /dev/null
+SELECT apikey.create_environment('acme', 'production') > 0 \g /dev/null
+SELECT key FROM apikey.create_key('acme', 'production');
+SQL
+
+# what differs between the hours and the rows, the days and the hours
+my $differences = <<'SQL';
+WITH stored AS (
+	SELECT date_trunc('hour', at, 'UTC') AS hour, tenant_id, key_id, environment_id, code, count(*) AS calls, sum(units) AS units,
+		count(latency_us) AS latency_calls, apikey._latency_sketch(latency_us) AS latency, apikey._ip_sketch(ip) AS ips
+	FROM apikey.usage GROUP BY 1, 2, 3, 4, 5),
+rolled AS (
+	SELECT hour, tenant_id, key_id, environment_id, code, sum(calls)::bigint AS calls, sum(units) AS units,
+		sum(latency_calls)::bigint AS latency_calls, apikey.latency_merge(latency) AS latency, apikey.ip_merge(ips) AS ips
+	FROM apikey.usage_hourly GROUP BY 1, 2, 3, 4, 5),
+by_hour AS (
+	SELECT (hour AT TIME ZONE 'UTC')::date AS day, tenant_id, key_id, environment_id, code, endpoint_class, sum(calls)::bigint AS calls,
+		apikey.latency_merge(latency) AS latency, apikey.ip_merge(ips) AS ips FROM apikey.usage_hourly GROUP BY 1, 2, 3, 4, 5, 6),
+by_day AS (SELECT day, tenant_id, key_id, environment_id, code, endpoint_class, calls, latency, ips FROM apikey.usage_daily)
+SELECT (SELECT count(*) FROM ((TABLE stored EXCEPT TABLE rolled) UNION ALL (TABLE rolled EXCEPT TABLE stored)) a)
+	+ (SELECT count(*) FROM ((TABLE by_hour EXCEPT TABLE by_day) UNION ALL (TABLE by_day EXCEPT TABLE by_hour)) a)
+SQL
+
+# --- the writer at full speed, two that refresh, late rows
+my @load;
+my %script = (
+	verify  => "SELECT count(apikey.verify('$key', endpoint => '/orders/' || i, ip => '10.0.0.0'::inet + i, units => i)) FROM generate_series(1, 500) i;\n" x 40,
+	logger  => "SELECT count(apikey.log_usage(k.key_id, status => 500, latency => i * interval '1 us', endpoint => '/orders/' || i)) FROM apikey.api_key k, generate_series(1, 200) i;\n" x 20,
+	refresh => "SELECT apikey.refresh_rollups();\n" x 40,
+	again   => "BEGIN; SELECT apikey.refresh_rollups(); ROLLBACK; SELECT apikey.refresh_rollups();\n" x 20,
+	late    => "INSERT INTO apikey.usage (at, tenant_id, key_id, code, endpoint, ip) SELECT now() - i * interval '1 s', 1, i % 5, 'VALID', '/late', '10.0.0.1' FROM generate_series(1, 1000) i;\n" x 20);
+for my $name (sort keys %script)
+{
+	push @load, IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ], '<', \$script{$name}, '>', \my $out, '2>', \my $err);
+}
+is(scalar(grep { !$_->finish } @load), 0, 'nobody had an error');
+$node->safe_psql('postgres', "SELECT apikey.flush_usage('180 s')");
+$node->safe_psql('postgres', 'SELECT apikey.refresh_rollups()');
+is($node->safe_psql('postgres', $differences), 0, 'writer at full speed, late rows and refreshes: the sums are those of the rows');
+cmp_ok($node->safe_psql('postgres', 'SELECT sum(calls) FROM apikey.usage_hourly'), '>=', 40_000, 'and there were many');
+
+# --- by itself
+$node->safe_psql('postgres', "INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now(), 1, 7, 'VALID' FROM generate_series(1, 77)");
+ok(poll($node, $differences, 0), 'the housekeeper counts by itself');
+
+# --- a partition that cannot be counted
+$node->safe_psql('postgres', <<'SQL');
+SELECT apikey._ensure_partition_for('2031-01-01 00:00+00', '2031-01-03 00:00+00');
+INSERT INTO apikey.usage (at, code) VALUES ('2031-01-01 12:00+00', 'NOT_FOUND'), ('2031-01-02 12:00+00', 'NOT_FOUND'), ('2031-01-03 12:00+00', 'NOT_FOUND');
+SQL
+ok(poll($node, $differences, 0), 'partitions of the future are counted');
+# a prepared transaction holds the lock
+$node->safe_psql('postgres', "BEGIN; LOCK TABLE apikey.usage_20310102 IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'lock'");
+$node->safe_psql('postgres', "INSERT INTO apikey.usage_20310103 (at, code) VALUES ('2031-01-03 13:00+00', 'NOT_FOUND')");
+ok(poll($node, "SELECT count(*) FROM apikey.usage_hourly WHERE hour = '2031-01-03 13:00+00'", 1), 'a partition that is locked does not hold up the others');
+ok(poll($node, "SELECT count(*) FROM apikey.rollup_state WHERE leaf = 'apikey.usage_20310102' AND error IS NOT NULL", 1), 'rollup_state tells of it');
+$node->safe_psql('postgres', "COMMIT PREPARED 'lock'");
+ok(poll($node, "SELECT count(*) FROM apikey.stat_rollup WHERE error IS NOT NULL", 0), 'until it is over');
+
+# --- a dump in the middle, restored into another database
+$node->safe_psql('postgres', "ALTER DATABASE postgres SET apikey.rollup_interval = '1d'");
+$node->safe_psql('postgres', 'SELECT apikey.refresh_rollups()');
+$node->safe_psql('postgres', "INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now() - interval '2 hours', 1, 8, 'VALID' FROM generate_series(1, 88)");
+# of an hour long ago rows were removed, as retention by class does
+$node->safe_psql('postgres', "DELETE FROM apikey.usage WHERE at = '2031-01-01 12:00+00'");
+my $before = $node->safe_psql('postgres', 'SELECT sum(calls) FROM apikey.usage_hourly');
+my $dump = PostgreSQL::Test::Utils::tempdir . '/dump.sql';
+$node->command_ok([ 'pg_dump', '-f', $dump, 'postgres' ], 'dump');
+$node->safe_psql('postgres', 'CREATE DATABASE restored');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ], 'restore');
+is($node->safe_psql('restored', 'SELECT sum(calls) FROM apikey.usage_hourly'), $before, 'the sums came along');
+$node->safe_psql('restored', 'SELECT apikey.refresh_rollups()');
+is($node->safe_psql('restored', 'SELECT sum(calls) FROM apikey.usage_hourly'), $before + 88, 'what was not counted is, the rest not again');
+is($node->safe_psql('restored', "SELECT sum(calls) FROM apikey.usage_hourly WHERE hour = '2031-01-01 12:00+00'"), 1, 'what was removed stays counted');
+is($node->safe_psql('restored', 'SELECT apikey.refresh_rollups()'), 0, 'once');
+$node->safe_psql('restored', "INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now(), 1, 8, 'VALID' FROM generate_series(1, 9)");
+is($node->safe_psql('restored', 'SELECT apikey.refresh_rollups() > 0'), 't', 'and goes on');
+is($node->safe_psql('restored', 'SELECT sum(calls) FROM apikey.usage_hourly'), $before + 97, 'with each row once');
+
+# a copy of the files is no restore
+$node->safe_psql('postgres', 'SELECT apikey.refresh_rollups()');
+$before = $node->safe_psql('postgres', 'SELECT sum(calls) FROM apikey.usage_hourly');
+ok(poll($node, "CREATE DATABASE copied TEMPLATE postgres", '', 'template1'), 'a database from a template');
+is($node->safe_psql('copied', 'SELECT apikey.refresh_rollups()'), 0, 'nothing is new in it');
+is($node->safe_psql('copied', 'SELECT sum(calls) FROM apikey.usage_hourly'), $before, 'the sums stay');
+
+$node->stop;
+done_testing();
