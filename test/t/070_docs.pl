@@ -233,7 +233,7 @@ my %noted;
 foreach my $text ($node->safe_psql('postgres', "SELECT string_agg(prosrc, ' ') FROM pg_proc WHERE pronamespace = 'apikey'::regnamespace"),
 	map { source($_) } glob "$top/src/*.c")
 {
-	$noted{$1} = 1 while $text =~ /'((?:access|tenant|environment|policy|role|key|secret|keyring|ip|usage|leak|owner|totp|price|budget)\.[a-z_]+)'/g;
+	$noted{$1} = 1 while $text =~ /'((?:access|tenant|environment|policy|role|key|secret|keyring|ip|usage|leak|owner|totp|price|budget|mock)\.[a-z_]+)'/g;
 }
 my @actions = table_of($reference, qr/^Audit actions and event types$/, 'name', 'audit', 'event', 'written by');
 delete $noted{'key.idle'};	# the name of a sweep
