@@ -61,8 +61,8 @@ SQL_PARTS = \
 	73_key_views \
 	74_report \
 	75_report_charts \
-	75_report_sections \
 	75_report_html \
+	75_report_sections \
 	76_mock \
 	90_comments \
 	91_function_comments \
