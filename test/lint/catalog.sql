@@ -28,6 +28,8 @@ WITH RECURSIVE ext AS (
 	('not_strict', 'apikey_has_scope', 'NULL is a scope that nobody holds'),
 	('not_strict', 'apikey_take_code', 'NULL reads as any other wrong code'),
 	('not_strict', 'apikey_sql_log_usage', 'all but the key are optional'),
+	('not_strict', 'apikey_seen', 'NULL is the empty set'),
+	('not_strict', 'apikey_newly_seen', 'NULL is the empty set, or the set of all'),
 	('not_strict', 'apikey_may', 'NULL is "all tenants"'),
 	('not_strict', 'apikey_new_secret', 'without a public key nothing is sealed'),
 	('not_strict', 'apikey_make_data_key', 'takes no argument'),
@@ -212,7 +214,11 @@ WITH RECURSIVE ext AS (
 	WHERE (m.classid = 'pg_class'::regclass AND (SELECT relnamespace FROM pg_class WHERE oid = m.objid) <> 'apikey'::regnamespace)
 		OR (m.classid = 'pg_proc'::regclass AND (SELECT pronamespace FROM pg_proc WHERE oid = m.objid) <> 'apikey'::regnamespace)
 		OR (m.classid = 'pg_type'::regclass AND (SELECT typnamespace FROM pg_type WHERE oid = m.objid) <> 'apikey'::regnamespace)
-		OR m.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass, 'pg_namespace'::regclass)
+		OR (m.classid = 'pg_operator'::regclass AND (SELECT oprnamespace FROM pg_operator WHERE oid = m.objid) <> 'apikey'::regnamespace)
+		OR (m.classid = 'pg_opclass'::regclass AND (SELECT opcnamespace FROM pg_opclass WHERE oid = m.objid) <> 'apikey'::regnamespace)
+		OR (m.classid = 'pg_opfamily'::regclass AND (SELECT opfnamespace FROM pg_opfamily WHERE oid = m.objid) <> 'apikey'::regnamespace)
+		OR m.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass, 'pg_namespace'::regclass,
+							 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass)
 	UNION ALL
 	SELECT 'not_dumped', r.oid::regclass::text FROM rel r, ext
 	WHERE r.is_member AND r.relkind IN ('r', 'p', 'S') AND NOT r.oid = ANY (coalesce(ext.extconfig, '{}'))
