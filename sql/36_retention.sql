@@ -485,7 +485,7 @@ BEGIN
 			RAISE undefined_object USING MESSAGE = format('class "%s" does not exist', class);
 		END IF;
 		IF EXISTS (SELECT FROM apikey.usage_class_tenant a WHERE a.class = _set_usage_class.class) THEN
-			RAISE dependent_objects_still_exist USING
+			RAISE object_not_in_prerequisite_state USING
 				MESSAGE = format('class "%s" is in use', class),
 				HINT = 'Call apikey.assign_usage_class() for its tenants first.';
 		END IF;
@@ -494,10 +494,10 @@ BEGIN
 		INSERT INTO apikey.usage_class AS c (name, retention, created_at) VALUES (class, now_kept, apikey._now())
 		ON CONFLICT (name) DO UPDATE SET retention = excluded.retention;
 	END IF;
-	PERFORM apikey._audit(NULL, 'usage_class.set', 'usage_class:' || class,
+	PERFORM apikey._audit(NULL, 'usage.set_class', 'usage_class:' || class,
 		CASE WHEN was IS NOT NULL THEN jsonb_build_object('retention', was) END,
 		CASE WHEN now_kept IS NOT NULL THEN jsonb_build_object('retention', now_kept) END);
-	PERFORM apikey._event(NULL, 'usage_class.set', NULL, jsonb_build_object('class', class, 'retention', now_kept));
+	PERFORM apikey._event(NULL, 'usage.set_class', NULL, jsonb_build_object('class', class, 'retention', now_kept));
 END
 $$;
 
@@ -529,9 +529,9 @@ BEGIN
 		INSERT INTO apikey.usage_class_tenant AS a (tenant_id, class) VALUES (tid, _assign_usage_class.class)
 		ON CONFLICT (tenant_id) DO UPDATE SET class = excluded.class;
 	END IF;
-	PERFORM apikey._audit(tid, 'usage_class.assign', 'tenant:' || tid,
+	PERFORM apikey._audit(tid, 'usage.assign_class', 'tenant:' || tid,
 		jsonb_build_object('class', was), jsonb_build_object('class', class));
-	PERFORM apikey._event(tid, 'usage_class.assign', NULL, jsonb_build_object('class', class));
+	PERFORM apikey._event(tid, 'usage.assign_class', NULL, jsonb_build_object('class', class));
 END
 $$;
 

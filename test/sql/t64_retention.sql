@@ -77,8 +77,8 @@ SELECT apikey.assign_usage_class('t64b', 'short');
 SELECT apikey.set_usage_class('gold', NULL);
 SELECT apikey.tenant_path(tenant_id) AS tenant, class FROM apikey.usage_class_tenant ORDER BY 1;
 SELECT apikey.tenant_path(tenant_id) AS tenant, retention FROM apikey._tenant_retention() ORDER BY 1;
-SELECT action, before, after FROM apikey.audit_log WHERE action LIKE 'usage\_class%' ORDER BY seq;
-SELECT type, payload FROM apikey.event WHERE type LIKE 'usage\_class%' ORDER BY event_id;
+SELECT action, before, after FROM apikey.audit_log WHERE action ~ '^usage.*class' ORDER BY seq;
+SELECT type, payload FROM apikey.event WHERE type ~ '^usage.*class' ORDER BY event_id;
 -- not for those of a tenant
 SELECT apikey.grant_access('t64_admin', 'admin', 't64'), apikey.grant_access('t64_analyst', 'analyst', 't64'), apikey.grant_access('t64_other', 'analyst', 't64b');
 SET ROLE t64_admin;
