@@ -221,9 +221,9 @@ SELECT apikey.drop_old_partitions() >= 0;
 --- attach_partition | call 42704
 SELECT apikey.attach_partition('usage_19700101');
 --- set_usage_class | call
-SELECT apikey.set_usage_class('atk', '400 days') IS NULL;
+SELECT apikey.set_usage_class('atk', '400 days') IS NOT NULL;
 --- assign_usage_class | call
-SELECT apikey.assign_usage_class('<tenant>', NULL) IS NULL;
+SELECT apikey.assign_usage_class('<tenant>', NULL) IS NOT NULL;
 --- rewrap_keyring | call
 SELECT apikey.rewrap_keyring() > 0;
 --- check_setup | call
