@@ -326,7 +326,7 @@ CREATE FUNCTION apikey.mock_usage(
 	until timestamptz,
 	seed bigint DEFAULT 1,
 	attacks text[] DEFAULT '{}'
-) RETURNS TABLE (label text, key_id bigint, since timestamptz, until timestamptz, rows bigint, detail jsonb)
+) RETURNS TABLE (label text, key_id bigint, first_at timestamptz, last_at timestamptz, rows bigint, detail jsonb)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._mock_usage(
 	n bigint,
@@ -341,7 +341,7 @@ AS $$
 DECLARE
 	kinds text[] := '{stolen_key,many_ips,enumeration,error_burst,rate_spike,slow_exfiltration,dormant_key,off_hours,after_revocation}';
 	attack text;
-	width interval := ('1 ' || apikey._setting('partition_width', 'day'))::interval;
+	width interval;
 BEGIN
 	PERFORM apikey._require_all_tenants('make mock usage');
 	PERFORM apikey._check_mock(n, 1000000000, seed);
@@ -355,6 +355,7 @@ BEGIN
 			MESSAGE = 'range of time for mock usage is out of bounds',
 			DETAIL = 'It begins in 2000 at the earliest and ends a day from now at the latest.';
 	END IF;
+	width := ('1 ' || apikey._setting('partition_width', 'day'))::interval;
 	IF until - since > interval '18000 hours' OR extract(epoch FROM until - since) > 1000 * extract(epoch FROM width) THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'range of time for mock usage is too long',

@@ -123,7 +123,7 @@ SELECT count(*) FROM apikey.mock_keys(60);
 
 -- usage: all rows, inside of the range, by these keys, the same for a seed
 SAVEPOINT before;
-SELECT label, key_id, since >= '2061-06-01 10:30' AND until < '2061-06-08 09:15' AS inside, rows, detail -> 'keys' AS keys,
+SELECT label, key_id, first_at >= '2061-06-01 10:30' AND last_at < '2061-06-08 09:15' AS inside, rows, detail -> 'keys' AS keys,
 	(SELECT sum(value::bigint) FROM jsonb_each_text(detail -> 'codes')) AS codes
 FROM apikey.mock_usage(20000, '2061-06-01 10:30', '2061-06-08 09:15');
 SELECT count(*), count(DISTINCT tableoid) AS leaves, bool_and(at >= '2061-06-01 10:30' AND at < '2061-06-08 09:15') AS inside,
@@ -170,10 +170,10 @@ ROLLBACK TO before;
 -- attacks: each is found by its condition, all of it and nothing else
 CREATE TEMP TABLE truth AS SELECT * FROM apikey.mock_usage(40000, '2061-06-01', '2061-06-15', 5,
 	'{stolen_key,many_ips,enumeration,error_burst,rate_spike,slow_exfiltration,dormant_key,off_hours,after_revocation}');
-SELECT label, key_id IS NULL AS no_key, rows, pg_temp.found(detail ->> 'condition') = rows AS found, until > since AS lasts FROM truth WHERE label <> 'traffic';
+SELECT label, key_id IS NULL AS no_key, rows, pg_temp.found(detail ->> 'condition') = rows AS found, last_at > first_at AS lasts FROM truth WHERE label <> 'traffic';
 SELECT sum(rows), (SELECT count(*) FROM apikey.usage WHERE at >= '2061-01-01' AND at < '2062-01-01') AS stored, count(DISTINCT key_id) AS victims FROM truth;
-CREATE TEMP VIEW attacked AS SELECT t.label, u.* FROM truth t JOIN apikey.usage u ON u.key_id = t.key_id AND u.at BETWEEN t.since AND t.until;
-SELECT (SELECT count(*) FROM apikey.usage u, truth t WHERE u.key_id = t.key_id AND t.label = 'dormant_key' AND u.at < t.since) AS before_dormant,
+CREATE TEMP VIEW attacked AS SELECT t.label, u.* FROM truth t JOIN apikey.usage u ON u.key_id = t.key_id AND u.at BETWEEN t.first_at AND t.last_at;
+SELECT (SELECT count(*) FROM apikey.usage u, truth t WHERE u.key_id = t.key_id AND t.label = 'dormant_key' AND u.at < t.first_at) AS before_dormant,
 	(SELECT count(DISTINCT ip) > 20 FROM attacked WHERE label = 'many_ips' AND ip <<= '198.18.0.0/15') AS many_ips,
 	(SELECT avg((status >= 500)::int) > 0.8 FROM attacked WHERE label = 'error_burst') AS errors,
 	(SELECT bool_and(code = 'REVOKED') FROM attacked WHERE label = 'after_revocation') AS revoked,

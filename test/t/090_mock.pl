@@ -44,7 +44,7 @@ foreach my $db ('one', 'two')
 	ask($db, q{UPDATE apikey.tenant SET settings = settings - 'mock' WHERE settings #>> '{mock,seed}' = '7'});
 	my $keys = ask($db, q{SELECT md5(string_agg((m.tenant, m.environment, k.name, k.owner, k.tags, k.cidrs, k.expires_at, k.created_at)::text, '' ORDER BY m.key_id))
 		FROM apikey.mock_keys(300) m, LATERAL (SELECT * FROM apikey.api_key k WHERE k.key_id = m.key_id) k});
-	my $truth = ask($db, "SELECT string_agg((label, since, until, rows, detail -> 'codes')::text, ' ') FROM apikey.mock_usage(60000, $range, 3, $all)");
+	my $truth = ask($db, "SELECT string_agg((label, first_at, last_at, rows, detail -> 'codes')::text, ' ') FROM apikey.mock_usage(60000, $range, 3, $all)");
 	$digest{$db} = [ $tenants, $keys, $truth, ask($db, q{
 		SELECT md5(string_agg((u.at, k.name, u.code, u.endpoint, u.status, u.latency_us, u.bytes_out, u.ip, u.user_agent, u.request_id)::text, ''
 			ORDER BY u.at, u.request_id, u.endpoint, u.ip)) FROM apikey.usage u LEFT JOIN apikey.api_key k ON k.key_id = u.key_id}) ];
