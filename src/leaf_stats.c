@@ -97,15 +97,18 @@ made_up(Oid relid, AttrNumber attnum, float4 distinct, float4 correlation,
 	if (lower < upper)
 	{
 		Datum		bounds[HISTOGRAM_SIZE];
+		ArrayType  *histogram;
+		Oid			less;
 
 		for (int i = 0; i < HISTOGRAM_SIZE; i++)
 			bounds[i] = TimestampTzGetDatum(lower + (TimestampTz)
 											((double) (upper - lower) * i / (HISTOGRAM_SIZE - 1)));
 		values[Anum_pg_statistic_stakind2 - 1] = Int16GetDatum(STATISTIC_KIND_HISTOGRAM);
-		values[Anum_pg_statistic_staop2 - 1] = ObjectIdGetDatum(
-			lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_LT_OPR)->lt_opr);
-		values[Anum_pg_statistic_stavalues2 - 1] = PointerGetDatum(
-			construct_array(bounds, HISTOGRAM_SIZE, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		histogram = construct_array(bounds, HISTOGRAM_SIZE, TIMESTAMPTZOID,
+									sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+		less = lookup_type_cache(TIMESTAMPTZOID, TYPECACHE_LT_OPR)->lt_opr;
+		values[Anum_pg_statistic_staop2 - 1] = ObjectIdGetDatum(less);
+		values[Anum_pg_statistic_stavalues2 - 1] = PointerGetDatum(histogram);
 		nulls[Anum_pg_statistic_stavalues2 - 1] = false;
 	}
 	tuple = heap_form_tuple(RelationGetDescr(statistic), values, nulls);
