@@ -39,7 +39,8 @@ static Duty duties[] = {
 	{APIKEY_TASK_REVOCATIONS, "apikey._task_revocations", 1, 0},	/* a second */
 	{APIKEY_TASK_EXPIRY, "apikey._task_expiry", 30, 0}, /* half a minute */
 	{APIKEY_TASK_IDLE, "apikey._task_idle", 60, 0}, /* a minute */
-	{APIKEY_TASK_ROLLUPS, "apikey._task_rollups", 10, 0},	/* apikey.rollup_interval is looked at every 10 s */
+	{APIKEY_TASK_ROLLUPS, "apikey._task_rollups", 10, 0},	/* a look at
+															 * apikey.rollup_interval */
 	{APIKEY_TASK_BUDGETS, "apikey._task_budgets", 60, 0},	/* a minute */
 	{APIKEY_TASK_RETENTION, "apikey._task_retention", 600, 0},	/* ten minutes */
 	{APIKEY_TASK_ROLLUP_RETENTION, "apikey._task_rollup_retention", 600, 0},	/* ten minutes */

@@ -43,7 +43,7 @@ SELECT c.relname AS view FROM pg_class c WHERE c.relnamespace = 'apikey'::regnam
 -- functions: no SECURITY DEFINER, no LEAKPROOF, a pinned path where SQL runs, context is not IMMUTABLE, nothing for PUBLIC
 SELECT p.oid::regprocedure AS definer FROM pg_proc p WHERE pronamespace = 'apikey'::regnamespace AND (prosecdef OR proleakproof);
 SELECT p.oid::regprocedure AS open_path FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
- WHERE pronamespace = 'apikey'::regnamespace AND lanname NOT IN ('c', 'internal') AND NOT coalesce(proconfig, '{}') && ARRAY['search_path=pg_catalog, pg_temp'];
+ WHERE pronamespace = 'apikey'::regnamespace AND lanname NOT IN ('c', 'internal') AND prosqlbody IS NULL AND NOT coalesce(proconfig, '{}') && ARRAY['search_path=pg_catalog, pg_temp'];
 SELECT p.oid::regprocedure AS immutable_context FROM pg_proc p WHERE pronamespace = 'apikey'::regnamespace AND provolatile = 'i' AND proname ~ '(tenant|caller|may|sees|context|current)';
 SELECT p.oid::regprocedure AS for_public FROM pg_proc p WHERE pronamespace = 'apikey'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE');
 SELECT c.relname AS for_public FROM pg_class c WHERE relnamespace = 'apikey'::regnamespace AND relkind IN ('r', 'p', 'v', 'S') AND has_table_privilege('public', c.oid, 'SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER');
