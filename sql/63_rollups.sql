@@ -184,148 +184,107 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey._add_hours(groups apikey.usage_hourly[]) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
-AS $$
-#variable_conflict use_column
-DECLARE
-	oldest timestamptz := apikey._rollup_start('hour');
-BEGIN
-	INSERT INTO apikey.usage_hourly AS u
-	SELECT g.* FROM unnest(groups) g WHERE g.hour >= oldest
-	ON CONFLICT (tenant_id, hour, key_id, environment_id, endpoint_class, code) DO UPDATE SET
-		calls = u.calls + excluded.calls,
-		denials = u.denials + excluded.denials,
-		errors = u.errors + excluded.errors,
-		units = u.units + excluded.units,
-		bytes_in = u.bytes_in + excluded.bytes_in,
-		bytes_out = u.bytes_out + excluded.bytes_out,
-		latency_calls = u.latency_calls + excluded.latency_calls,
-		latency_us = u.latency_us + excluded.latency_us,
-		latency = apikey._latency_add(u.latency, excluded.latency),
-		ips = apikey._ip_add(u.ips, excluded.ips);
-END
-$$;
-
-CREATE FUNCTION apikey._add_days(groups apikey.usage_hourly[]) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
-AS $$
-#variable_conflict use_column
-DECLARE
-	oldest timestamptz := apikey._rollup_start('day');
-BEGIN
-	INSERT INTO apikey.usage_daily AS u
-	SELECT (g.hour AT TIME ZONE 'UTC')::date AS day, g.tenant_id, g.key_id, g.environment_id, g.endpoint_class, g.code,
-		   sum(g.calls)::bigint, sum(g.denials)::bigint, sum(g.errors)::bigint,
-		   sum(g.units), sum(g.bytes_in), sum(g.bytes_out),
-		   sum(g.latency_calls)::bigint, sum(g.latency_us), apikey.latency_merge(g.latency), apikey.ip_merge(g.ips)
-	FROM unnest(groups) g
-	WHERE g.hour >= oldest
-	GROUP BY 1, 2, 3, 4, 5, 6
-	ON CONFLICT (tenant_id, day, key_id, environment_id, endpoint_class, code) DO UPDATE SET
-		calls = u.calls + excluded.calls,
-		denials = u.denials + excluded.denials,
-		errors = u.errors + excluded.errors,
-		units = u.units + excluded.units,
-		bytes_in = u.bytes_in + excluded.bytes_in,
-		bytes_out = u.bytes_out + excluded.bytes_out,
-		latency_calls = u.latency_calls + excluded.latency_calls,
-		latency_us = u.latency_us + excluded.latency_us,
-		latency = apikey._latency_add(u.latency, excluded.latency),
-		ips = apikey._ip_add(u.ips, excluded.ips);
-END
-$$;
-
--- Groups that have shapes of endpoints get their classes, and those that are
--- alike then are merged.
-CREATE FUNCTION apikey._class_groups(groups apikey.usage_hourly[]) RETURNS apikey.usage_hourly[]
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
-AS $$
-DECLARE
-	tenants bigint[];
-	shapes text[];
-	accepted boolean[];
-	classes text[];
-BEGIN
-	SELECT array_agg(s.tenant_id), array_agg(s.endpoint_class), array_agg(s.accepted)
-	INTO tenants, shapes, accepted
-	FROM (SELECT DISTINCT g.tenant_id, g.endpoint_class, g.code = ANY ('{VALID,LOGGED}') AS accepted
-		  FROM unnest(groups) g
-		  WHERE g.tenant_id IS NOT NULL AND g.endpoint_class IS NOT NULL
-		  ORDER BY 1, 2, 3 DESC) s;
-	IF tenants IS NOT NULL THEN
-		classes := apikey._classify(tenants, shapes, accepted);
-	END IF;
-	RETURN ARRAY(
-		SELECT ROW(g.hour, g.tenant_id, g.key_id, g.environment_id, c.class, g.code,
-				   sum(g.calls)::bigint, sum(g.denials)::bigint, sum(g.errors)::bigint,
-				   sum(g.units), sum(g.bytes_in), sum(g.bytes_out),
-				   sum(g.latency_calls)::bigint, sum(g.latency_us),
-				   apikey.latency_merge(g.latency), apikey.ip_merge(g.ips))::apikey.usage_hourly
-		FROM unnest(groups) g
-			LEFT JOIN unnest(tenants, shapes, accepted, classes) AS c (tenant_id, shape, accepted, class)
-				ON c.tenant_id = g.tenant_id AND c.shape = g.endpoint_class
-					AND c.accepted = (g.code = ANY ('{VALID,LOGGED}'))
-		GROUP BY g.hour, g.tenant_id, g.key_id, g.environment_id, c.class, g.code
-		ORDER BY g.tenant_id, g.hour, g.key_id, g.environment_id, c.class, g.code);
-END
-$$;
-
 -- Adds the rows of a leaf that are in seen and not in before, of the given
--- hours or all.  Memory is bounded: what does not fit into work_mem while it is
--- grouped goes to disk, and groups are added by thousands.
+-- hours or all.
+--
+-- In two statements, for what is learnt of endpoints may merge rows that the
+-- second one writes: the first finds the shapes, the second sums up by their
+-- classes.  Rows that are stored between the two are of transactions that are
+-- not in seen, which is a value and not what a statement sees.  Of those that
+-- are in it each had ended before the first: what the second finds, the first
+-- has found as well.  A row that is deleted meanwhile is not counted, only its
+-- shape was learnt.
+--
+-- Memory is bounded: what does not fit into work_mem goes to disk.  Rows are
+-- hashed and groups sorted, never rows: nobody has statistics of them.  Shapes stay
+-- in memory, and a client can make up as many as it wants; where there are more
+-- than a number, rows are counted in parts, by their shapes.
 CREATE FUNCTION apikey._count_rows(leaf regclass, before pg_snapshot, seen pg_snapshot, scan_from bigint,
 								   hours timestamptz[], hourly boolean, daily boolean) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp SET work_mem = '64MB' SET jit = off
+	SET enable_sort = off SET enable_mergejoin = off SET enable_nestloop = off
 AS $$
 DECLARE
-	most CONSTANT integer := 4096;
-	g apikey.usage_hourly;
-	groups apikey.usage_hourly[] := '{}';
-	n integer := 0;
-	counted bigint := 0;
-	done boolean := false;
-	rows refcursor;
-BEGIN
-	OPEN rows NO SCROLL FOR EXECUTE format($query$
-		SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00'), u.tenant_id, u.key_id, u.environment_id,
-			   CASE WHEN u.tenant_id IS NOT NULL THEN apikey._endpoint_shape(u.endpoint) END, u.code,
-			   count(*), CASE WHEN u.code = ANY ('{VALID,LOGGED}') THEN 0 ELSE count(*) END,
-			   count(*) FILTER (WHERE u.status >= 500),
-			   coalesce(sum(u.units), 0), coalesce(sum(u.bytes_in), 0), coalesce(sum(u.bytes_out), 0),
-			   count(u.latency_us), coalesce(sum(u.latency_us), 0),
-			   apikey._latency_sketch(u.latency_us), apikey._ip_sketch(u.ip)
-		FROM ONLY %s u
-		WHERE apikey._newly_seen(u.xmin, $1, $2)%s%s
-		GROUP BY 1, 2, 3, 4, 5, 6$query$, leaf,
+	most CONSTANT integer := 100000;
+	parts integer := 1;
+	part integer := 0;
+	rows CONSTANT text := format(
+		$query$ONLY %s u WHERE apikey._newly_seen(u.xmin, $1, $2)%s%s
+			AND ($5 = 1 OR coalesce((hashtext(apikey._endpoint_shape(u.endpoint)) & 2147483647) %% $5, 0) = $6)$query$, leaf,
 		CASE WHEN scan_from IS NOT NULL THEN ' AND u.at OPERATOR(apikey.@~) $3' END,
-		CASE WHEN hours IS NOT NULL THEN $and$ AND date_bin('1 hour', u.at, '2000-01-01 00:00+00') = ANY ($4)$and$ END)
-		USING before, seen, scan_from, hours;
-	WHILE NOT done LOOP
-		FETCH rows INTO g;
-		done := NOT FOUND;
-		IF NOT done THEN
-			n := n + 1;
-			groups[n] := g;
-			counted := counted + g.calls;
+		CASE WHEN hours IS NOT NULL THEN $and$ AND date_bin('1 hour', u.at, '2000-01-01 00:00+00') = ANY ($4)$and$ END);
+	to_classify CONSTANT text := format($query$
+		SELECT DISTINCT u.tenant_id, apikey._endpoint_shape(u.endpoint) AS shape, u.code = ANY ('{VALID,LOGGED}') AS accepted
+		FROM %s AND u.tenant_id IS NOT NULL AND u.endpoint IS NOT NULL$query$, rows);
+	to_count text := format($query$
+		WITH delta AS MATERIALIZED (
+			SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, u.tenant_id, u.key_id, u.environment_id,
+				   c.class AS endpoint_class, u.code,
+				   count(*) AS calls, CASE WHEN u.code = ANY ('{VALID,LOGGED}') THEN 0 ELSE count(*) END AS denials,
+				   count(*) FILTER (WHERE u.status >= 500) AS errors,
+				   coalesce(sum(u.units), 0) AS units,
+				   coalesce(sum(u.bytes_in), 0) AS bytes_in, coalesce(sum(u.bytes_out), 0) AS bytes_out,
+				   count(u.latency_us) AS latency_calls, coalesce(sum(u.latency_us), 0) AS latency_us,
+				   apikey._latency_sketch(u.latency_us) AS latency, apikey._ip_sketch(u.ip) AS ips
+			FROM (SELECT u.*, apikey._endpoint_shape(u.endpoint) AS shape FROM %s) u
+				LEFT JOIN unnest($7, $8, $9, $10) AS c (tenant_id, shape, accepted, class)
+				ON c.tenant_id = u.tenant_id AND c.shape = u.shape AND c.accepted = (u.code = ANY ('{VALID,LOGGED}'))
+			GROUP BY 1, 2, 3, 4, 5, 6)$query$, rows);
+	tenants bigint[];
+	shapes text[];
+	accepted boolean[];
+	classes text[];
+	added bigint;
+	counted bigint := 0;
+BEGIN
+	IF hourly THEN
+		to_count := to_count || $query$, hours AS (
+			INSERT INTO apikey.usage_hourly AS h
+			SELECT d.* FROM delta d WHERE d.hour >= $11
+			ORDER BY d.tenant_id, d.hour, d.key_id, d.environment_id, d.endpoint_class, d.code
+			ON CONFLICT (tenant_id, hour, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+				calls = h.calls + excluded.calls, denials = h.denials + excluded.denials, errors = h.errors + excluded.errors,
+				units = h.units + excluded.units,
+				bytes_in = h.bytes_in + excluded.bytes_in, bytes_out = h.bytes_out + excluded.bytes_out,
+				latency_calls = h.latency_calls + excluded.latency_calls, latency_us = h.latency_us + excluded.latency_us,
+				latency = apikey._latency_add(h.latency, excluded.latency), ips = apikey._ip_add(h.ips, excluded.ips))$query$;
+	END IF;
+	IF daily THEN
+		to_count := to_count || $query$, days AS (
+			INSERT INTO apikey.usage_daily AS h
+			SELECT (d.hour AT TIME ZONE 'UTC')::date AS day, d.tenant_id, d.key_id, d.environment_id, d.endpoint_class, d.code,
+				   sum(d.calls)::bigint, sum(d.denials)::bigint, sum(d.errors)::bigint,
+				   sum(d.units), sum(d.bytes_in), sum(d.bytes_out),
+				   sum(d.latency_calls)::bigint, sum(d.latency_us), apikey.latency_merge(d.latency), apikey.ip_merge(d.ips)
+			FROM delta d WHERE d.hour >= $12
+			GROUP BY 1, 2, 3, 4, 5, 6
+			ORDER BY d.tenant_id, 1, d.key_id, d.environment_id, d.endpoint_class, d.code
+			ON CONFLICT (tenant_id, day, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+				calls = h.calls + excluded.calls, denials = h.denials + excluded.denials, errors = h.errors + excluded.errors,
+				units = h.units + excluded.units,
+				bytes_in = h.bytes_in + excluded.bytes_in, bytes_out = h.bytes_out + excluded.bytes_out,
+				latency_calls = h.latency_calls + excluded.latency_calls, latency_us = h.latency_us + excluded.latency_us,
+				latency = apikey._latency_add(h.latency, excluded.latency), ips = apikey._ip_add(h.ips, excluded.ips))$query$;
+	END IF;
+	to_count := to_count || ' SELECT coalesce(sum(d.calls), 0) FROM delta d';
+
+	WHILE part < parts LOOP
+		EXECUTE format('SELECT array_agg(s.tenant_id), array_agg(s.shape), array_agg(s.accepted) FROM (%s%s) s', to_classify,
+					   CASE parts WHEN 1 THEN format(' LIMIT %s', most + 1) END)
+			INTO tenants, shapes, accepted USING before, seen, scan_from, hours, parts, part;
+		IF parts = 1 AND cardinality(shapes) > most THEN
+			EXECUTE format('SELECT 1 + 2 * count(*) / %s FROM (%s) s', most, to_classify)
+				INTO parts USING before, seen, scan_from, hours, parts, part;
+			CONTINUE;
 		END IF;
-		IF n = most OR done AND n > 0 THEN
-			groups := apikey._class_groups(groups);
-			IF hourly THEN
-				PERFORM apikey._add_hours(groups);
-			END IF;
-			IF daily THEN
-				PERFORM apikey._add_days(groups);
-			END IF;
-			groups := '{}';
-			n := 0;
-		END IF;
+		classes := CASE WHEN shapes IS NOT NULL THEN apikey._classify(tenants, shapes, accepted) END;
+		EXECUTE to_count INTO added
+			USING before, seen, scan_from, hours, parts, part, tenants, shapes, accepted, classes,
+				  apikey._rollup_start('hour'), apikey._rollup_start('day');
+		counted := counted + added;
+		part := part + 1;
 	END LOOP;
-	CLOSE rows;
 	RETURN counted;
 END
 $$;
@@ -483,9 +442,6 @@ COMMENT ON FUNCTION apikey._set_rollup_state IS 'internal: notes what is counted
 COMMENT ON FUNCTION apikey._set_rollup_error IS 'internal: notes why a partition could not be counted';
 COMMENT ON FUNCTION apikey._leaf_clock IS 'internal: since when running transactions have stored rows in a partition';
 COMMENT ON FUNCTION apikey._rollup_start IS 'internal: the begin of the hour or day from which on rollups are kept';
-COMMENT ON FUNCTION apikey._add_hours IS 'internal: adds groups of rows to usage_hourly';
-COMMENT ON FUNCTION apikey._add_days IS 'internal: adds groups of rows to usage_daily';
-COMMENT ON FUNCTION apikey._class_groups IS 'internal: gives groups of rows the classes of their endpoints';
 COMMENT ON FUNCTION apikey._count_rows IS 'internal: adds rows of a partition to the rollups';
 COMMENT ON FUNCTION apikey._rebuild_days IS 'internal: makes rows of usage_daily of those of usage_hourly';
 COMMENT ON FUNCTION apikey._whole_days IS 'internal: days of which all hours are kept in usage_hourly';
