@@ -62,11 +62,16 @@ $$;
 -- Between two steps, the instants at which some price begins or ends, prices do
 -- not change: a span, numbered from 0.  Rows of days within one span are priced
 -- as they are; a day that holds a step only if the price is the same all day.
--- Else its hours are.
+-- Else its hours are.  So days are added up in pieces, which are such days or
+-- what lies between them: few, whatever the period.
 CREATE FUNCTION apikey._cost_lines(since date, until date, tenants bigint[])
 	RETURNS TABLE (tenant_id bigint, key_id bigint, currency text, calls numeric, units numeric, bytes numeric, cost numeric)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan
+	-- Millions of rows are few groups: compiling takes longer than adding them up,
+	-- and sorting twice as long as hashing.  How many rows a part of the query has
+	-- is guessed, so it must not go through one once for each of another.
+	SET jit = off SET work_mem = '64MB' SET enable_nestloop = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -75,21 +80,24 @@ DECLARE
 		FROM apikey.price p CROSS JOIN LATERAL (VALUES (p.valid_from), (p.valid_until)) s (at)
 		WHERE s.at > since AND s.at < until ORDER BY s.at);
 	stepped date[] := ARRAY(SELECT DISTINCT s::date FROM unnest(steps) s WHERE s <> s::date::timestamptz ORDER BY 1);
+	-- where pieces begin
+	edges date[] := ARRAY(SELECT s::date FROM unnest(steps) s UNION SELECT s + 1 FROM unnest(stepped) s ORDER BY 1);
 BEGIN
 	RETURN QUERY
-	-- 0 and '' for NULL: what is joined by equality can be hashed
-	WITH days AS MATERIALIZED (
-		SELECT coalesce(u.tenant_id, 0) AS tenant, u.key_id, coalesce(u.endpoint_class, '') AS class,
-			   CASE WHEN u.day = ANY (stepped) THEN u.day END AS day, width_bucket(u.day::timestamptz, steps) AS span,
-			   coalesce(sum(u.calls) FILTER (WHERE u.code = 'VALID'), 0) AS calls,
-			   coalesce(sum(u.units) FILTER (WHERE u.code = 'VALID'), 0) AS units,
-			   coalesce(sum(u.calls) FILTER (WHERE u.code = 'LOGGED'), 0) AS logged_calls,
-			   coalesce(sum(u.units) FILTER (WHERE u.code = 'LOGGED'), 0) AS logged_units,
-			   sum(u.bytes_in + u.bytes_out) AS bytes
-		FROM apikey.usage_daily u
-		WHERE u.day >= since AND u.day < until AND u.code = ANY ('{VALID,LOGGED}')
-			AND (tenants IS NULL OR u.tenant_id = ANY (tenants))
-		GROUP BY 1, 2, 3, 4, 5
+	WITH pieces AS MATERIALIZED (
+		SELECT n AS piece, CASE WHEN e.day = ANY (stepped) THEN e.day END AS day, width_bucket(e.day::timestamptz, steps) AS span
+		FROM generate_series(0, cardinality(edges)) n CROSS JOIN LATERAL (SELECT CASE WHEN n = 0 THEN since ELSE edges[n] END AS day) e
+	), days AS MATERIALIZED (
+		-- 0 and '' for NULL: what is joined by equality can be hashed
+		SELECT coalesce(u.tenant_id, 0) AS tenant, coalesce(u.key_id, 0) AS key, coalesce(u.endpoint_class, '') AS class, u.code,
+			   n.day, n.span, u.calls, u.units, u.bytes
+		FROM (SELECT u.tenant_id, u.key_id, u.endpoint_class, u.code, width_bucket(u.day, edges) AS piece,
+					 sum(u.calls) AS calls, sum(u.units) AS units, sum(u.bytes_in + u.bytes_out) AS bytes
+			  FROM apikey.usage_daily u
+			  WHERE u.day >= since AND u.day < until AND u.code = ANY ('{VALID,LOGGED}')
+				AND (tenants IS NULL OR u.tenant_id = ANY (tenants))
+			  GROUP BY 1, 2, 3, 4, 5) u
+			JOIN pieces n ON n.piece = u.piece
 	), subject AS MATERIALIZED (
 		SELECT DISTINCT d.tenant, d.class FROM days d
 	), holder AS MATERIALIZED (
@@ -124,43 +132,40 @@ BEGIN
 		GROUP BY d.tenant, d.class, d.day
 		HAVING count(DISTINCT coalesce(p.price_id, 0)) > 1
 	), hours AS MATERIALIZED (
-		SELECT m.tenant, u.key_id, m.class, m.day, width_bucket(u.hour, steps) AS span,
-			   coalesce(sum(u.calls) FILTER (WHERE u.code = 'VALID'), 0) AS calls,
-			   coalesce(sum(u.units) FILTER (WHERE u.code = 'VALID'), 0) AS units,
-			   coalesce(sum(u.calls) FILTER (WHERE u.code = 'LOGGED'), 0) AS logged_calls,
-			   coalesce(sum(u.units) FILTER (WHERE u.code = 'LOGGED'), 0) AS logged_units,
-			   sum(u.bytes_in + u.bytes_out) AS bytes
+		SELECT m.tenant, coalesce(u.key_id, 0) AS key, m.class, u.code, m.day, width_bucket(u.hour, steps) AS span,
+			   sum(u.calls) AS calls, sum(u.units) AS units, sum(u.bytes_in + u.bytes_out) AS bytes
 		FROM apikey.usage_hourly u
 			JOIN mixed m ON m.tenant = coalesce(u.tenant_id, 0) AND m.class = coalesce(u.endpoint_class, '') AND m.day = u.hour::date
 		WHERE u.hour >= stepped[1] AND u.hour < stepped[cardinality(stepped)] + 1 AND u.code = ANY ('{VALID,LOGGED}')
 			AND (tenants IS NULL OR u.tenant_id = ANY (tenants))
-		GROUP BY 1, 2, 3, 4, 5
+		GROUP BY 1, 2, 3, 4, 5, 6
 	), parts AS (
-		SELECT d.tenant, d.key_id, d.class, d.span, d.calls, d.units, d.logged_calls, d.logged_units, d.bytes
+		SELECT d.tenant, d.key, d.class, d.code, d.span, d.calls, d.units, d.bytes
 		FROM days d LEFT JOIN mixed m ON m.tenant = d.tenant AND m.class = d.class AND m.day = d.day
 		WHERE m.day IS NULL
 		UNION ALL
-		SELECT h.tenant, h.key_id, h.class, h.span, h.calls, h.units, h.logged_calls, h.logged_units, h.bytes FROM hours h
+		SELECT h.tenant, h.key, h.class, h.code, h.span, h.calls, h.units, h.bytes FROM hours h
 		UNION ALL
 		-- what the hours do not have
-		SELECT d.tenant, d.key_id, d.class, -1, greatest(d.calls - coalesce(h.calls, 0), 0), greatest(d.units - coalesce(h.units, 0), 0),
-			   greatest(d.logged_calls - coalesce(h.logged_calls, 0), 0), greatest(d.logged_units - coalesce(h.logged_units, 0), 0),
+		SELECT d.tenant, d.key, d.class, d.code, -1, greatest(d.calls - coalesce(h.calls, 0), 0), greatest(d.units - coalesce(h.units, 0), 0),
 			   greatest(d.bytes - coalesce(h.bytes, 0), 0)
 		FROM days d
 			JOIN mixed m ON m.tenant = d.tenant AND m.class = d.class AND m.day = d.day
-			LEFT JOIN (SELECT h.tenant, coalesce(h.key_id, 0) AS key, h.class, h.day, sum(h.calls) AS calls, sum(h.units) AS units,
-							  sum(h.logged_calls) AS logged_calls, sum(h.logged_units) AS logged_units, sum(h.bytes) AS bytes
-					   FROM hours h GROUP BY 1, 2, 3, 4) h
-				ON h.tenant = d.tenant AND h.key = coalesce(d.key_id, 0) AND h.class = d.class AND h.day = d.day
+			LEFT JOIN (SELECT h.tenant, h.key, h.class, h.code, h.day, sum(h.calls) AS calls, sum(h.units) AS units, sum(h.bytes) AS bytes
+					   FROM hours h GROUP BY 1, 2, 3, 4, 5) h
+				ON h.tenant = d.tenant AND h.key = d.key AND h.class = d.class AND h.code = d.code AND h.day = d.day
 	), sums AS (
-		SELECT s.tenant, s.key_id, p.price_id,
-			   sum(s.calls) AS calls, sum(s.units) AS units, sum(s.logged_calls) AS logged_calls,
-			   sum(s.logged_units) AS logged_units, sum(s.bytes) AS bytes
+		SELECT s.tenant, s.key, p.price_id,
+			   coalesce(sum(s.calls) FILTER (WHERE s.code = 'VALID'), 0) AS calls,
+			   coalesce(sum(s.units) FILTER (WHERE s.code = 'VALID'), 0) AS units,
+			   coalesce(sum(s.calls) FILTER (WHERE s.code = 'LOGGED'), 0) AS logged_calls,
+			   coalesce(sum(s.units) FILTER (WHERE s.code = 'LOGGED'), 0) AS logged_units,
+			   sum(s.bytes) AS bytes
 		FROM parts s LEFT JOIN priced p ON p.tenant = s.tenant AND p.class = s.class AND p.span = s.span
 		GROUP BY 1, 2, 3
-		HAVING sum(s.calls) + sum(s.logged_calls) + sum(s.units) + sum(s.logged_units) + sum(s.bytes) > 0
+		HAVING sum(s.calls) + sum(s.units) + sum(s.bytes) > 0
 	)
-	SELECT nullif(s.tenant, 0), s.key_id, p.currency, c.calls, c.units, s.bytes,
+	SELECT nullif(s.tenant, 0), nullif(s.key, 0), p.currency, c.calls, c.units, s.bytes,
 		   -- exact: nothing is divided
 		   c.calls * p.per_call + c.units * p.per_unit + s.bytes * p.per_gb * 0.000000001
 	FROM sums s
@@ -214,8 +219,11 @@ BEGIN
 			-- as in apikey.key_label
 			LEFT JOIN LATERAL (SELECT min(substr(t, 9) COLLATE "C") AS project FROM unnest(k.tags) t WHERE starts_with(t, 'project:')) p ON true
 		GROUP BY 1, 2, 3, 4, 5
+	), path AS MATERIALIZED (
+		-- once for each tenant
+		SELECT t.tenant_id, apikey._path(t.tenant_id) AS path FROM (SELECT DISTINCT s.tenant_id FROM sums s) t
 	), named AS MATERIALIZED (
-		SELECT s.*, apikey._path(s.tenant_id) AS tenant, trunc(s.cost, digits) AS whole FROM sums s
+		SELECT s.*, t.path AS tenant, trunc(s.cost, digits) AS whole FROM sums s LEFT JOIN path t ON t.tenant_id = s.tenant_id
 	), places AS (
 		-- What rounding the total adds to the rows cut off goes, a last digit
 		-- each, to those that lost most.
