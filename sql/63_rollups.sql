@@ -184,6 +184,28 @@ BEGIN
 END
 $$;
 
+-- Whether there may be sums of these tenants of any time between two instants.
+-- An old snapshot does not tell of those that were stored since.
+CREATE FUNCTION apikey._rolled_up(tenants bigint[], first timestamptz, last timestamptz, OUT hourly boolean, OUT daily boolean)
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $$
+BEGIN
+	tenants := ARRAY(SELECT DISTINCT t FROM unnest(tenants) t);
+	first := date_trunc('hour', first, 'UTC');
+	IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		hourly := true;
+		daily := true;
+		RETURN;
+	END IF;
+	hourly := EXISTS (SELECT FROM apikey.usage_hourly h WHERE h.tenant_id = ANY (tenants) AND h.hour >= first AND h.hour <= last)
+		OR EXISTS (SELECT FROM apikey.usage_hourly h WHERE h.tenant_id IS NULL AND h.hour >= first AND h.hour <= last);
+	daily := EXISTS (SELECT FROM apikey.usage_daily d WHERE d.tenant_id = ANY (tenants)
+					 AND d.day >= (first AT TIME ZONE 'UTC')::date AND d.day <= (last AT TIME ZONE 'UTC')::date)
+		OR EXISTS (SELECT FROM apikey.usage_daily d WHERE d.tenant_id IS NULL
+				   AND d.day >= (first AT TIME ZONE 'UTC')::date AND d.day <= (last AT TIME ZONE 'UTC')::date);
+END
+$$;
+
 -- Adds the rows of a leaf that are in seen and not in before, of the given
 -- hours or all.
 --
@@ -199,6 +221,9 @@ $$;
 -- hashed and groups sorted, never rows: nobody has statistics of them.  Shapes stay
 -- in memory, and a client can make up as many as it wants; where there are more
 -- than a number, rows are counted in parts, by their shapes.
+--
+-- Looking for the row to add to costs as much as the rest of it; where there are
+-- no sums of that time at all they are stored without, as nobody else stores any.
 CREATE FUNCTION apikey._count_rows(leaf regclass, before pg_snapshot, seen pg_snapshot, scan_from bigint,
 								   hours timestamptz[], hourly boolean, daily boolean) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -215,9 +240,10 @@ DECLARE
 		CASE WHEN scan_from IS NOT NULL THEN ' AND u.at OPERATOR(apikey.@~) $3' END,
 		CASE WHEN hours IS NOT NULL THEN $and$ AND date_bin('1 hour', u.at, '2000-01-01 00:00+00') = ANY ($4)$and$ END);
 	to_classify CONSTANT text := format($query$
-		SELECT DISTINCT u.tenant_id, apikey._endpoint_shape(u.endpoint) AS shape, u.code = ANY ('{VALID,LOGGED}') AS accepted
-		FROM %s AND u.tenant_id IS NOT NULL AND u.endpoint IS NOT NULL$query$, rows);
-	to_count text := format($query$
+		SELECT u.tenant_id, apikey._endpoint_shape(u.endpoint) AS shape, u.code = ANY ('{VALID,LOGGED}') AS accepted,
+			   min(u.at) AS first, max(u.at) AS last
+		FROM %s GROUP BY 1, 2, 3$query$, rows);
+	to_count CONSTANT text := format($query$
 		WITH delta AS MATERIALIZED (
 			SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, u.tenant_id, u.key_id, u.environment_id,
 				   c.class AS endpoint_class, u.code,
@@ -231,59 +257,57 @@ DECLARE
 				LEFT JOIN unnest($7, $8, $9, $10) AS c (tenant_id, shape, accepted, class)
 				ON c.tenant_id = u.tenant_id AND c.shape = u.shape AND c.accepted = (u.code = ANY ('{VALID,LOGGED}'))
 			GROUP BY 1, 2, 3, 4, 5, 6)$query$, rows);
-	tenants bigint[];
-	shapes text[];
-	accepted boolean[];
-	classes text[];
-	added bigint;
-	counted bigint := 0;
-BEGIN
-	IF hourly THEN
-		to_count := to_count || $query$, hours AS (
-			INSERT INTO apikey.usage_hourly AS h
+	to_add CONSTANT text := $query$
+			ON CONFLICT (tenant_id, %s, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+				calls = r.calls + excluded.calls, denials = r.denials + excluded.denials, errors = r.errors + excluded.errors,
+				units = r.units + excluded.units,
+				bytes_in = r.bytes_in + excluded.bytes_in, bytes_out = r.bytes_out + excluded.bytes_out,
+				latency_calls = r.latency_calls + excluded.latency_calls, latency_us = r.latency_us + excluded.latency_us,
+				latency = apikey._latency_add(r.latency, excluded.latency), ips = apikey._ip_add(r.ips, excluded.ips)$query$;
+	to_hours CONSTANT text := $query$, hours AS (
+			INSERT INTO apikey.usage_hourly AS r
 			SELECT d.* FROM delta d WHERE d.hour >= $11
-			ORDER BY d.tenant_id, d.hour, d.key_id, d.environment_id, d.endpoint_class, d.code
-			ON CONFLICT (tenant_id, hour, key_id, environment_id, endpoint_class, code) DO UPDATE SET
-				calls = h.calls + excluded.calls, denials = h.denials + excluded.denials, errors = h.errors + excluded.errors,
-				units = h.units + excluded.units,
-				bytes_in = h.bytes_in + excluded.bytes_in, bytes_out = h.bytes_out + excluded.bytes_out,
-				latency_calls = h.latency_calls + excluded.latency_calls, latency_us = h.latency_us + excluded.latency_us,
-				latency = apikey._latency_add(h.latency, excluded.latency), ips = apikey._ip_add(h.ips, excluded.ips))$query$;
-	END IF;
-	IF daily THEN
-		to_count := to_count || $query$, days AS (
-			INSERT INTO apikey.usage_daily AS h
+			ORDER BY d.tenant_id, d.hour, d.key_id, d.environment_id, d.endpoint_class, d.code%s)$query$;
+	to_days CONSTANT text := $query$, days AS (
+			INSERT INTO apikey.usage_daily AS r
 			SELECT (d.hour AT TIME ZONE 'UTC')::date AS day, d.tenant_id, d.key_id, d.environment_id, d.endpoint_class, d.code,
 				   sum(d.calls)::bigint, sum(d.denials)::bigint, sum(d.errors)::bigint,
 				   sum(d.units), sum(d.bytes_in), sum(d.bytes_out),
 				   sum(d.latency_calls)::bigint, sum(d.latency_us), apikey.latency_merge(d.latency), apikey.ip_merge(d.ips)
 			FROM delta d WHERE d.hour >= $12
 			GROUP BY 1, 2, 3, 4, 5, 6
-			ORDER BY d.tenant_id, 1, d.key_id, d.environment_id, d.endpoint_class, d.code
-			ON CONFLICT (tenant_id, day, key_id, environment_id, endpoint_class, code) DO UPDATE SET
-				calls = h.calls + excluded.calls, denials = h.denials + excluded.denials, errors = h.errors + excluded.errors,
-				units = h.units + excluded.units,
-				bytes_in = h.bytes_in + excluded.bytes_in, bytes_out = h.bytes_out + excluded.bytes_out,
-				latency_calls = h.latency_calls + excluded.latency_calls, latency_us = h.latency_us + excluded.latency_us,
-				latency = apikey._latency_add(h.latency, excluded.latency), ips = apikey._ip_add(h.ips, excluded.ips))$query$;
-	END IF;
-	to_count := to_count || ' SELECT coalesce(sum(d.calls), 0) FROM delta d';
-
+			ORDER BY d.tenant_id, 1, d.key_id, d.environment_id, d.endpoint_class, d.code%s)$query$;
+	tenants bigint[];
+	shapes text[];
+	accepted boolean[];
+	classes text[];
+	first timestamptz;
+	last timestamptz;
+	taken record;
+	added bigint;
+	counted bigint := 0;
+BEGIN
 	WHILE part < parts LOOP
-		EXECUTE format('SELECT array_agg(s.tenant_id), array_agg(s.shape), array_agg(s.accepted) FROM (%s%s) s', to_classify,
-					   CASE parts WHEN 1 THEN format(' LIMIT %s', most + 1) END)
-			INTO tenants, shapes, accepted USING before, seen, scan_from, hours, parts, part;
+		EXECUTE format('SELECT array_agg(s.tenant_id), array_agg(s.shape), array_agg(s.accepted), min(s.first), max(s.last) FROM (%s%s) s',
+					   to_classify, CASE parts WHEN 1 THEN format(' LIMIT %s', most + 1) END)
+			INTO tenants, shapes, accepted, first, last USING before, seen, scan_from, hours, parts, part;
 		IF parts = 1 AND cardinality(shapes) > most THEN
 			EXECUTE format('SELECT 1 + 2 * count(*) / %s FROM (%s) s', most, to_classify)
 				INTO parts USING before, seen, scan_from, hours, parts, part;
 			CONTINUE;
 		END IF;
-		classes := CASE WHEN shapes IS NOT NULL THEN apikey._classify(tenants, shapes, accepted) END;
-		EXECUTE to_count INTO added
-			USING before, seen, scan_from, hours, parts, part, tenants, shapes, accepted, classes,
+		part := part + 1;
+		CONTINUE WHEN shapes IS NULL;
+		classes := apikey._classify(tenants, shapes, accepted);
+		SELECT * INTO taken FROM apikey._rolled_up(tenants, first, last);
+		EXECUTE concat(to_count,
+					   CASE WHEN hourly THEN format(to_hours, CASE WHEN taken.hourly THEN format(to_add, 'hour') END) END,
+					   CASE WHEN daily THEN format(to_days, CASE WHEN taken.daily THEN format(to_add, 'day') END) END,
+					   ' SELECT coalesce(sum(d.calls), 0) FROM delta d')
+			INTO added
+			USING before, seen, scan_from, hours, parts, part - 1, tenants, shapes, accepted, classes,
 				  apikey._rollup_start('hour'), apikey._rollup_start('day');
 		counted := counted + added;
-		part := part + 1;
 	END LOOP;
 	RETURN counted;
 END
@@ -442,6 +466,7 @@ COMMENT ON FUNCTION apikey._set_rollup_state IS 'internal: notes what is counted
 COMMENT ON FUNCTION apikey._set_rollup_error IS 'internal: notes why a partition could not be counted';
 COMMENT ON FUNCTION apikey._leaf_clock IS 'internal: since when running transactions have stored rows in a partition';
 COMMENT ON FUNCTION apikey._rollup_start IS 'internal: the begin of the hour or day from which on rollups are kept';
+COMMENT ON FUNCTION apikey._rolled_up IS 'internal: whether there are sums of tenants and a time';
 COMMENT ON FUNCTION apikey._count_rows IS 'internal: adds rows of a partition to the rollups';
 COMMENT ON FUNCTION apikey._rebuild_days IS 'internal: makes rows of usage_daily of those of usage_hourly';
 COMMENT ON FUNCTION apikey._whole_days IS 'internal: days of which all hours are kept in usage_hourly';
