@@ -28,6 +28,8 @@ INSERT INTO apikey.limit_ledger (tenant_id, key_id, kind, limit_id, shared, hold
 SELECT apikey.grant_access('regress_atk_none', 'verifier', t), apikey.revoke_access('regress_atk_none', 'verifier', t) FROM unnest('{top/sister,top/acme/eu,rival,top}'::text[]) t;
 INSERT INTO apikey.member (tenant_id, role_name, role_oid, system_identifier, access, granted_by)
 	SELECT tenant_id, 'gone', 0, 0, 'analyst', 'x' FROM apikey.tenant;
+SELECT apikey.set_usage_class('short', '30 days');
+INSERT INTO apikey.usage_class_tenant (tenant_id, class) SELECT tenant_id, 'short' FROM apikey.tenant;
 SQL
 
 # a key that is accepted in each place, too

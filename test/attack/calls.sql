@@ -47,13 +47,13 @@ SELECT apikey.valid_hours('{00:00-24:00}');
 --- valid_limits | call
 SELECT apikey.valid_limits('{"(m,1,1s,,)"}', '{}');
 --- latency_percentile | call
-SELECT apikey.latency_percentile('\x012d01', 0.5) = 58.5;
+SELECT apikey.latency_percentile('\x012d01'::bytea, 0.5);
 --- latency_merge | call
-SELECT apikey.latency_merge(v) = '\x012d02' FROM (VALUES ('\x012d01'::bytea), ('\x012d01')) x (v);
+SELECT apikey.latency_merge('\x012d01'::bytea);
 --- ip_count | call
-SELECT apikey.ip_count('\x0100000001') = 1;
+SELECT apikey.ip_count('\x0100000001'::bytea);
 --- ip_merge | call
-SELECT apikey.ip_merge(v) = '\x0100000001' FROM (VALUES ('\x0100000001'::bytea), ('\x01')) x (v);
+SELECT apikey.ip_merge('\x0100000001'::bytea);
 --- list_keys | call
 SELECT count(*) > 0 FROM apikey.list_keys('<tenant>');
 --- list_keys, every argument | call
@@ -151,9 +151,9 @@ SELECT count(*) >= 0 FROM apikey.cost_report();
 --- cost_report, every argument | call
 SELECT count(*) >= 0 FROM apikey.cost_report('month', '<tenant>', 2);
 --- report_html | call
-SELECT length(apikey.report_html('<tenant>')) > 5000;
+SELECT left(apikey.report_html('<tenant>'), 15);
 --- report_html, of a time | call
-SELECT length(apikey.report_html('<tenant>', '2020-01-01', '2020-01-02')) > 5000;
+SELECT left(apikey.report_html('<tenant>', '2020-01-01', '2020-01-02'), 15);
 --- set_price | call
 SELECT apikey.set_price('<tenant>', '/x/*', 1, 1, 1, 'EUR', '2100-01-01 00:00+00', '2101-01-01 00:00+00', 'note', true) > 0;
 --- end_price | call
@@ -204,12 +204,10 @@ SELECT apikey.remove_totp();
 SELECT apikey.remove_totp('regress_atk_rival');
 --- mock_tenants | call
 SELECT count(*) FROM apikey.mock_tenants(1);
---- mock_keys | call
-SELECT count(*) FROM apikey.mock_tenants(1) t, LATERAL apikey.mock_keys(1 + least(0, t.tenant_id)::int);
---- mock_keys, without tenants | call 55000
+--- mock_keys | call 55000
 SELECT count(*) FROM apikey.mock_keys(1);
 --- mock_usage | call 55000
-SELECT count(*) FROM apikey.mock_usage(1, now() - interval '1 minute', now());
+SELECT count(*) FROM apikey.mock_usage(1, '2020-01-01', '2020-01-02');
 --- ensure_partitions | call
 SELECT apikey.ensure_partitions() >= 0;
 --- refresh_rollups | call
