@@ -68,8 +68,8 @@ AS $$
 BEGIN
 	RETURN (SELECT '^' || string_agg('/' || CASE s.segment
 				WHEN '**' THEN '.*'
-				WHEN '*' THEN '(?!\*\*$)[^/]*'
-				ELSE replace(regexp_replace(s.segment, '([].+?^${}()|\\[])', '\\\1', 'g'), '*', '[^/]*') END, '' ORDER BY s.n) || '$'
+				WHEN '*' THEN '(?![*][*]$)[^/]*'
+				ELSE replace(regexp_replace(s.segment, E'([].+?^${}()|\\\\[])', E'\\\\\\1', 'g'), '*', '[^/]*') END, '' ORDER BY s.n) || '$'
 			FROM string_to_table(substr(endpoint, 2), '/') WITH ORDINALITY s (segment, n));
 END
 $$;

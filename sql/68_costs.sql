@@ -21,7 +21,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	part := regexp_match(period, '^(\d{4})(?:-(?:(\d{2})(?:-(\d{2}))?|Q([1-4])|W(\d{2})))?$');
+	part := regexp_match(period, '^([0-9]{4})(?:-(?:([0-9]{2})(?:-([0-9]{2}))?|Q([1-4])|W([0-9]{2})))?$');
 	IF part IS NOT NULL THEN
 		IF part[5] IS NOT NULL THEN
 			since := to_date(period, 'IYYY-"W"IW');
@@ -40,7 +40,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	part := regexp_match(period, '^(\d{4})-(\d{2})-(\d{2})/(\d{4})-(\d{2})-(\d{2})$');
+	part := regexp_match(period, '^([0-9]{4})-([0-9]{2})-([0-9]{2})/([0-9]{4})-([0-9]{2})-([0-9]{2})$');
 	IF part IS NULL THEN
 		RAISE datetime_field_overflow;
 	END IF;

@@ -56,7 +56,7 @@ CREATE FUNCTION apikey._show_number(n numeric) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN regexp_replace(trim_scale(round(n))::text, '(\d)(?=(\d{3})+$)', '\1,', 'g');
+	RETURN regexp_replace(trim_scale(round(n))::text, '([0-9])(?=([0-9]{3})+$)', E'\\1,', 'g');
 END
 $$;
 
@@ -80,7 +80,7 @@ CREATE FUNCTION apikey._show_bytes(n numeric) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN regexp_replace(apikey._show_short(n), '^([0-9.]+)(.?)$', '\1 \2B');
+	RETURN regexp_replace(apikey._show_short(n), '^([0-9.]+)(.?)$', E'\\1 \\2B');
 END
 $$;
 

@@ -47,13 +47,13 @@ SELECT apikey.valid_hours('{00:00-24:00}');
 --- valid_limits | call
 SELECT apikey.valid_limits('{"(m,1,1s,,)"}', '{}');
 --- latency_percentile | call
-SELECT apikey.latency_percentile('\x012d01'::bytea, 0.5);
+SELECT apikey.latency_percentile(pg_catalog.decode('012d01', 'hex'), 0.5) IS NOT NULL;
 --- latency_merge | call
-SELECT apikey.latency_merge('\x012d01'::bytea);
+SELECT apikey.latency_merge(pg_catalog.decode('012d01', 'hex')) IS NOT NULL;
 --- ip_count | call
-SELECT apikey.ip_count('\x0100000001'::bytea);
+SELECT apikey.ip_count(pg_catalog.decode('0100000001', 'hex'));
 --- ip_merge | call
-SELECT apikey.ip_merge('\x0100000001'::bytea);
+SELECT apikey.ip_merge(pg_catalog.decode('0100000001', 'hex')) IS NOT NULL;
 --- list_keys | call
 SELECT count(*) > 0 FROM apikey.list_keys('<tenant>');
 --- list_keys, every argument | call
@@ -151,9 +151,9 @@ SELECT count(*) >= 0 FROM apikey.cost_report();
 --- cost_report, every argument | call
 SELECT count(*) >= 0 FROM apikey.cost_report('month', '<tenant>', 2);
 --- report_html | call
-SELECT left(apikey.report_html('<tenant>'), 15);
+SELECT apikey.report_html('<tenant>') IS NOT NULL;
 --- report_html, of a time | call
-SELECT left(apikey.report_html('<tenant>', '2020-01-01', '2020-01-02'), 15);
+SELECT apikey.report_html('<tenant>', '2020-01-01', '2020-01-02') IS NOT NULL;
 --- set_price | call
 SELECT apikey.set_price('<tenant>', '/x/*', 1, 1, 1, 'EUR', '2100-01-01 00:00+00', '2101-01-01 00:00+00', 'note', true) > 0;
 --- end_price | call
