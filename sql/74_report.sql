@@ -3,8 +3,10 @@
 --
 -- _report_facts() asks everything and answers one jsonb; 75_report_html makes
 -- the page of it and reads no table.  Figures of traffic come from the rollups:
--- of hours for up to 16 days, of days beyond and where hours are gone.  All
--- times are UTC, as the rollups are.
+-- whole days from those of days, which are the sums of those of hours, what is
+-- left at the ends of the range from hours.  What needs hours, traffic over time,
+-- bursts and hours of the day, reads them all for up to 16 days; beyond, and where
+-- hours are gone, days have to do.  All times are UTC, as the rollups are.
 --
 -- Requests are verifications.  What log_usage() adds (code LOGGED) is the answer
 -- to one of them and counts for latency, errors and bytes only; but a key that
@@ -15,10 +17,12 @@
 -- to look at: those of _tenant_tree(), which the caller has access to.
 -- ---------------------------------------------------------------------------
 
--- Rows of the rollup in use.  Planned as part of the query that calls it.
+-- Rows of the rollups: of hours, or of days with hours at the ends.  Planned as
+-- part of the query that calls it.
 CREATE FUNCTION apikey._report_rows(tenants pg_catalog.int8[], since pg_catalog.timestamptz, until pg_catalog.timestamptz, hourly pg_catalog.bool)
 	RETURNS TABLE (
 		at pg_catalog.timestamptz,
+		day pg_catalog.date,
 		key_id pg_catalog.int8,
 		endpoint_class pg_catalog.text,
 		code pg_catalog.text,
@@ -32,20 +36,36 @@ CREATE FUNCTION apikey._report_rows(tenants pg_catalog.int8[], since pg_catalog.
 	)
 	LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 BEGIN ATOMIC
-	SELECT h.hour, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
+	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
 	FROM apikey.usage_hourly h
 	WHERE _report_rows.hourly
 		AND h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
 		AND h.hour OPERATOR(pg_catalog.>=) _report_rows.since
 		AND h.hour OPERATOR(pg_catalog.<) _report_rows.until
 	UNION ALL
-	SELECT pg_catalog.timezone('UTC', d.day::pg_catalog.timestamp), d.key_id, d.endpoint_class, d.code,
+	SELECT pg_catalog.timezone('UTC', d.day::pg_catalog.timestamp), d.day, d.key_id, d.endpoint_class, d.code,
 		d.calls, d.denials, d.errors, d.units, d.bytes_out, d.latency, d.ips
 	FROM apikey.usage_daily d
 	WHERE NOT _report_rows.hourly
 		AND d.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
-		AND d.day OPERATOR(pg_catalog.>=) (pg_catalog.timezone('UTC', _report_rows.since))::pg_catalog.date
-		AND d.day OPERATOR(pg_catalog.<) (pg_catalog.timezone('UTC', _report_rows.until))::pg_catalog.date;
+		AND d.day OPERATOR(pg_catalog.>=) (pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.since) OPERATOR(pg_catalog.+) '23:59:59.999999'::pg_catalog."interval"))::pg_catalog.date
+		AND d.day OPERATOR(pg_catalog.<) (pg_catalog.timezone('UTC', _report_rows.until))::pg_catalog.date
+	UNION ALL
+	-- before the first midnight
+	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
+	FROM apikey.usage_hourly h
+	WHERE NOT _report_rows.hourly
+		AND h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND h.hour OPERATOR(pg_catalog.>=) _report_rows.since
+		AND h.hour OPERATOR(pg_catalog.<) LEAST(_report_rows.until, pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.since) OPERATOR(pg_catalog.+) '23:59:59.999999'::pg_catalog."interval")))
+	UNION ALL
+	-- from the last one on, if it is not before the first
+	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
+	FROM apikey.usage_hourly h
+	WHERE NOT _report_rows.hourly
+		AND h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND h.hour OPERATOR(pg_catalog.>=) GREATEST(pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.until))), pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.since) OPERATOR(pg_catalog.+) '23:59:59.999999'::pg_catalog."interval")))
+		AND h.hour OPERATOR(pg_catalog.<) _report_rows.until;
 END;
 
 -- The range in whole hours or days, and how long a bar of a chart is.
@@ -87,7 +107,7 @@ END
 $$;
 
 -- The server errors and the latency of a range.
-CREATE FUNCTION apikey._report_latency(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+CREATE FUNCTION apikey._report_latency(tenants bigint[], since timestamptz, until timestamptz) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -95,7 +115,7 @@ BEGIN
 		SELECT jsonb_build_object('errors', coalesce(l.errors, 0),
 			'p50', apikey.latency_percentile(l.latency, 0.5), 'p95', apikey.latency_percentile(l.latency, 0.95))
 		FROM (SELECT sum(r.errors) AS errors, apikey.latency_merge(r.latency) AS latency
-			  FROM apikey._report_rows(tenants, since, until, hourly) r WHERE r.latency IS NOT NULL OR r.errors > 0) l);
+			  FROM apikey._report_rows(tenants, since, until, false) r WHERE r.latency IS NOT NULL OR r.errors > 0) l);
 END
 $$;
 
@@ -133,7 +153,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey._report_reasons(tenants bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+CREATE FUNCTION apikey._report_reasons(tenants bigint[], since timestamptz, until timestamptz) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -141,12 +161,12 @@ BEGIN
 		SELECT coalesce(jsonb_agg(jsonb_build_object('code', c.code, 'calls', c.calls, 'keys', c.keys)
 			ORDER BY c.calls DESC, c.code), '[]')
 		FROM (SELECT r.code, sum(r.denials) AS calls, count(DISTINCT r.key_id) AS keys
-			  FROM apikey._report_rows(tenants, since, until, hourly) r
+			  FROM apikey._report_rows(tenants, since, until, false) r
 			  WHERE r.denials > 0 GROUP BY r.code) c);
 END
 $$;
 
-CREATE FUNCTION apikey._report_endpoints(tenants bigint[], logging bigint[], since timestamptz, until timestamptz, hourly boolean) RETURNS jsonb
+CREATE FUNCTION apikey._report_endpoints(tenants bigint[], logging bigint[], since timestamptz, until timestamptz) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -163,7 +183,7 @@ BEGIN
 					 coalesce(sum(r.calls) FILTER (WHERE r.code = 'LOGGED'), 0) AS logged,
 					 apikey.latency_merge(r.latency) AS latency, sum(r.bytes_out) AS bytes,
 					 row_number() OVER (ORDER BY sum(r.calls) FILTER (WHERE r.denials > 0 OR r.code = 'VALID' OR r.key_id = ANY (logging)) DESC NULLS LAST, r.endpoint_class) AS place
-			  FROM apikey._report_rows(tenants, since, until, hourly) r
+			  FROM apikey._report_rows(tenants, since, until, false) r
 			  WHERE r.endpoint_class IS NOT NULL GROUP BY r.endpoint_class) e);
 END
 $$;
@@ -260,10 +280,10 @@ BEGIN
 END
 $$;
 
--- What each key did in a range.  hours: a bit for each hour of the day it was
--- accepted in, those of weekends 24 places up; from place 48 on a bit for each
--- day.  Rows are grouped by code first: there are many rows and few codes.
-CREATE FUNCTION apikey._report_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean)
+-- What each key did in a range.  days: a bit for each of up to 31 days of UTC it
+-- was accepted on.  Rows are grouped by code first: there are many rows and few
+-- codes.
+CREATE FUNCTION apikey._report_keys(tenants bigint[], since timestamptz, until timestamptz)
 	RETURNS TABLE (
 		key_id bigint,
 		accepted bigint,
@@ -277,22 +297,20 @@ CREATE FUNCTION apikey._report_keys(tenants bigint[], since timestamptz, until t
 		superseded bigint,
 		expired bigint,
 		ips bytea,
-		hours bigint
+		revoked_ips bytea,
+		days integer
 	)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
-	bits constant bigint[] := CASE WHEN hourly THEN ARRAY(
-		SELECT (1::bigint << (extract(hour FROM i.at)::integer + CASE WHEN extract(isodow FROM i.at) > 5 THEN 24 ELSE 0 END))
-			| (1::bigint << (48 + least(extract(day FROM i.at - since)::integer, 15)))
-		FROM generate_series(since, until - interval '1 us', interval '1 hour') i (at) ORDER BY i.at) END;
+	first constant date := since::date;
 BEGIN
 	RETURN QUERY
 	SELECT g.key_id,
 		   CASE WHEN g.valid > 0 THEN g.valid ELSE g.logged END,
 		   g.denied, g.logged, g.valid = 0 AND g.logged > 0,
 		   CASE WHEN g.valid > 0 THEN g.units ELSE g.logged_units END,
-		   g.bytes, g.limited, g.revoked, g.superseded, g.expired, g.ips, g.hours
+		   g.bytes, g.limited, g.revoked, g.superseded, g.expired, g.ips, g.revoked_ips, g.days
 	FROM (
 		SELECT c.key_id,
 			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'VALID'), 0)::bigint AS valid,
@@ -305,11 +323,12 @@ BEGIN
 			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'SUPERSEDED'), 0)::bigint AS superseded,
 			   coalesce(sum(c.calls) FILTER (WHERE c.code = 'EXPIRED'), 0)::bigint AS expired,
 			   sum(c.bytes) AS bytes, apikey.ip_merge(c.ips) AS ips,
-			   bit_or(c.hours) FILTER (WHERE c.code IN ('VALID', 'LOGGED')) AS hours
+			   apikey.ip_merge(c.ips) FILTER (WHERE c.code = 'REVOKED') AS revoked_ips,
+			   bit_or(c.days) FILTER (WHERE c.code IN ('VALID', 'LOGGED')) AS days
 		FROM (
 			SELECT r.key_id, r.code, sum(r.calls) AS calls, sum(r.units) AS units, sum(r.bytes_out) AS bytes, apikey.ip_merge(r.ips) AS ips,
-				   bit_or(bits[1 + (date_part('epoch', r.at - _report_keys.since) / 3600)::integer]) AS hours
-			FROM apikey._report_rows(tenants, since, until, hourly) r
+				   bit_or(1 << least(r.day - first, 30)) AS days
+			FROM apikey._report_rows(tenants, since, until, false) r
 			GROUP BY r.key_id, r.code) c
 		GROUP BY c.key_id) g;
 END
@@ -367,34 +386,59 @@ AS $$
 DECLARE
 	length constant interval := until - since;
 	steps constant numeric := extract(epoch FROM length) / CASE WHEN hourly THEN 3600 ELSE 86400 END;
+	many constant bigint := CASE WHEN hourly THEN 100 ELSE 1000 END;
+	-- of each hour of the week, the first of Monday first: the bit it has
+	week constant bigint[] := ARRAY(SELECT 1::bigint << (i % 24 + CASE WHEN i >= 120 THEN 24 ELSE 0 END) FROM generate_series(0, 167) i ORDER BY i);
 BEGIN
 	WITH n AS MATERIALIZED (
-		SELECT k.*, coalesce(apikey.ip_count(k.ips), 0) AS addresses FROM apikey._report_keys(tenants, since, until, hourly) k
+		SELECT k.*, coalesce(apikey.ip_count(k.ips), 0) AS addresses FROM apikey._report_keys(tenants, since, until) k
 	), b AS MATERIALIZED (
-		SELECT k.*, coalesce(apikey.ip_count(k.ips), 0) AS addresses FROM apikey._report_keys(tenants, since - length, since, hourly) k
+		SELECT k.*, coalesce(apikey.ip_count(k.ips), 0) AS addresses FROM apikey._report_keys(tenants, since - length, since) k
 	), burst AS (
-		SELECT x.key_id, max(x.denied) AS denied, (array_agg(x.at ORDER BY x.denied DESC, x.at))[1] AS at
-		FROM (SELECT r.key_id, r.at, sum(r.denials) AS denied
-			  FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
-			  WHERE r.denials > 0 AND r.key_id IS NOT NULL GROUP BY r.key_id, r.at) x
-		GROUP BY x.key_id
-	), strange AS MATERIALIZED (
+		-- a look at each of few keys rather than at all hours, here and below
+		SELECT n.key_id, x.denied, x.at
+		FROM n CROSS JOIN LATERAL (
+			SELECT r.at, sum(r.denials) AS denied
+			FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
+			WHERE r.denials > 0 AND r.key_id = n.key_id GROUP BY r.at ORDER BY 2 DESC, 1 LIMIT 1) x
+		WHERE n.denied >= many
+	), habit AS MATERIALIZED (
 		-- a key with habits: seen on three days or more, and quiet half of the hours of work days
-		SELECT n.key_id, apikey._other_hours(b.hours) AS hours
-		FROM n JOIN b ON b.key_id = n.key_id
-		WHERE hourly AND b.accepted >= 100 AND bit_count((b.hours >> 48)::bit(16)) >= 3 AND bit_count(b.hours::bit(24)) <= 12
-			AND (n.hours & apikey._other_hours(b.hours)) <> 0
+		SELECT r.key_id, apikey._other_hours(bit_or(week[1 + (date_part('epoch', r.at) / 3600 + 72)::bigint % 168])) AS hours
+		FROM apikey._report_rows(tenants, _report_about_keys.since - length, _report_about_keys.since, true) r
+		WHERE hourly AND r.code IN ('VALID', 'LOGGED') AND r.key_id IN (
+			SELECT b.key_id FROM b JOIN n ON n.key_id = b.key_id
+			WHERE b.accepted >= 100 AND bit_count(b.days::bit(32)) >= 3 AND greatest(n.accepted, n.logged) >= 20)
+		GROUP BY r.key_id
+		HAVING bit_count(bit_or(week[1 + (date_part('epoch', r.at) / 3600 + 72)::bigint % 168])::bit(24)) <= 12
 	), off AS (
-		SELECT s.key_id, min(r.at) AS at,
-			   greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
-		FROM strange s
-			JOIN apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r ON r.key_id = s.key_id
-		WHERE r.key_id = ANY (ARRAY(SELECT x.key_id FROM strange x)) AND r.denials = 0 AND (s.hours >> (extract(hour FROM r.at)::integer
-				+ CASE WHEN extract(isodow FROM r.at) > 5 THEN 24 ELSE 0 END)) & 1 = 1
-		GROUP BY s.key_id
+		SELECT s.key_id, x.at, x.calls
+		FROM habit s CROSS JOIN LATERAL (
+			SELECT min(r.at) AS at,
+				   greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
+			FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, true) r
+			WHERE r.key_id = s.key_id AND r.code IN ('VALID', 'LOGGED')
+				AND s.hours & week[1 + (date_part('epoch', r.at) / 3600 + 72)::bigint % 168] <> 0) x
+	), gone AS (
+		-- from where keys were used in the month that ended with their revocation
+		SELECT n.key_id, n.revoked, n.revoked_ips, k.revoked_at, u.ips AS before
+		FROM n LEFT JOIN apikey.api_key k ON k.key_id = n.key_id
+			CROSS JOIN LATERAL (
+				SELECT apikey.ip_merge(d.ips) AS ips FROM apikey.usage_daily d
+				WHERE d.key_id = n.key_id AND d.code IN ('VALID', 'LOGGED')
+					AND d.day <= coalesce(k.revoked_at, _report_about_keys.until)::date AND d.day >= coalesce(k.revoked_at, _report_about_keys.until)::date - 31) u
+		WHERE n.revoked > 0
+	), revoked AS (
+		-- sets have one form each: a different one has more addresses
+		SELECT g.key_id, g.revoked, g.revoked_at,
+			   CASE WHEN g.before IS NULL OR g.revoked_ips IS NULL THEN NULL
+					WHEN apikey._ip_add(g.before, g.revoked_ips) = g.before THEN 0
+					ELSE greatest(apikey.ip_count(apikey._ip_add(g.before, g.revoked_ips)) - apikey.ip_count(g.before), 1) END AS others
+		FROM gone g
 	), finding (key_id, severity, kind, n, more) AS (
-		SELECT n.key_id, 3, 'revoked', n.revoked::numeric, jsonb_build_object('at', k.revoked_at)
-		FROM n LEFT JOIN apikey.api_key k ON k.key_id = n.key_id WHERE n.revoked > 0
+		SELECT r.key_id, CASE WHEN r.revoked >= 100 OR r.others > 0 THEN 3 WHEN r.revoked >= 10 OR r.others IS NULL THEN 2 ELSE 1 END,
+			   'revoked', r.revoked::numeric, jsonb_build_object('at', r.revoked_at, 'others', r.others)
+		FROM revoked r
 		UNION ALL
 		SELECT n.key_id, 3, 'addresses', n.addresses, jsonb_build_object('before', b.addresses)
 		FROM n JOIN b ON b.key_id = n.key_id WHERE n.addresses >= 20 AND n.addresses >= 5 * b.addresses AND b.addresses > 0
@@ -403,14 +447,15 @@ BEGIN
 		UNION ALL
 		SELECT x.key_id, 2, 'burst', x.denied, jsonb_build_object('at', x.at, 'hourly', hourly)
 		FROM burst x JOIN n ON n.key_id = x.key_id
-		WHERE x.denied >= CASE WHEN hourly THEN 100 ELSE 1000 END AND x.denied * steps >= 5 * n.denied
+		WHERE x.denied >= many AND x.denied * steps >= 5 * n.denied
 		UNION ALL
 		SELECT n.key_id, 2, 'dormant', n.accepted, jsonb_build_object('day', p.day)
-		FROM n CROSS JOIN LATERAL (
+		FROM n LEFT JOIN b ON b.key_id = n.key_id CROSS JOIN LATERAL (
 			SELECT d.day FROM apikey.usage_daily d
 			WHERE d.key_id = n.key_id AND d.day < _report_about_keys.since::date AND d.code IN ('VALID', 'LOGGED')
 			ORDER BY d.day DESC LIMIT 1) p
 		WHERE n.accepted > 0 AND p.day <= _report_about_keys.since::date - 30
+			AND (length > interval '30 days' OR b.accepted IS NULL OR b.accepted = 0)
 		UNION ALL
 		SELECT n.key_id, 2, 'bytes', n.bytes, jsonb_build_object('before', b.bytes)
 		FROM n JOIN b ON b.key_id = n.key_id WHERE n.bytes >= 100000000 AND b.bytes > 0 AND n.bytes >= 5 * b.bytes
@@ -442,7 +487,7 @@ BEGIN
 		'talkers', (SELECT coalesce(jsonb_agg(apikey._report_key(t.key_id)
 				|| jsonb_build_object('accepted', t.accepted, 'denied', t.denied, 'bytes', t.bytes, 'ips', t.addresses,
 					'p95', (SELECT apikey.latency_percentile(apikey.latency_merge(r.latency), 0.95)
-						FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r WHERE r.key_id = t.key_id)) ORDER BY t.place), '[]')
+						FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, false) r WHERE r.key_id = t.key_id)) ORDER BY t.place), '[]')
 			FROM talker t WHERE t.place <= 10),
 		'totals', (SELECT jsonb_build_object('accepted', coalesce(sum(n.accepted), 0), 'denied', coalesce(sum(n.denied), 0), 'logged', coalesce(sum(n.logged), 0),
 				'units', coalesce(sum(n.units), 0), 'bytes', coalesce(sum(n.bytes), 0),
@@ -477,29 +522,29 @@ BEGIN
 		'tenants', cardinality(tenants),
 		'now', now, 'since', s.since, 'until', s.until, 'hourly', s.hourly, 'step', extract(epoch FROM s.step),
 		'totals', (keys -> 'totals') || (traffic -> 'answers'),
-		'before', (keys -> 'before') || apikey._report_latency(tenants, s.since - (s.until - s.since), s.since, s.hourly),
+		'before', (keys -> 'before') || apikey._report_latency(tenants, s.since - (s.until - s.since), s.since),
 		'traffic', traffic -> 'bars',
-		'reasons', apikey._report_reasons(tenants, s.since, s.until, s.hourly),
-		'endpoints', apikey._report_endpoints(tenants, about.logging, s.since, s.until, s.hourly),
+		'reasons', apikey._report_reasons(tenants, s.since, s.until),
+		'endpoints', apikey._report_endpoints(tenants, about.logging, s.since, s.until),
 		'limits', apikey._report_limits(tenants, now),
 		'calendar', apikey._report_calendar(tenants, now));
 END
 $$;
 
 COMMENT ON FUNCTION apikey._report_rows(pg_catalog.int8[], pg_catalog.timestamptz, pg_catalog.timestamptz, pg_catalog.bool) IS
-	'rows of usage_hourly or usage_daily of some tenants in a range';
+	'rows of usage_hourly, or of usage_daily with hours at the ends, of some tenants in a range';
 COMMENT ON FUNCTION apikey._report_span(timestamptz, timestamptz, timestamptz) IS
 	'the range of a report in whole hours or days, and the length of its bars; raises for a bad one';
-COMMENT ON FUNCTION apikey._report_latency(bigint[], timestamptz, timestamptz, boolean) IS 'server errors and latency of a range';
+COMMENT ON FUNCTION apikey._report_latency(bigint[], timestamptz, timestamptz) IS 'server errors and latency of a range';
 COMMENT ON FUNCTION apikey._report_traffic(bigint[], bigint[], timestamptz, timestamptz, boolean, interval) IS
 	'traffic and latency of each step of a range';
-COMMENT ON FUNCTION apikey._report_reasons(bigint[], timestamptz, timestamptz, boolean) IS 'denials by code';
-COMMENT ON FUNCTION apikey._report_endpoints(bigint[], bigint[], timestamptz, timestamptz, boolean) IS 'the busiest classes of endpoints';
+COMMENT ON FUNCTION apikey._report_reasons(bigint[], timestamptz, timestamptz) IS 'denials by code';
+COMMENT ON FUNCTION apikey._report_endpoints(bigint[], bigint[], timestamptz, timestamptz) IS 'the busiest classes of endpoints';
 COMMENT ON FUNCTION apikey._report_limits(bigint[], timestamptz) IS 'quotas that are at least half used';
 COMMENT ON FUNCTION apikey._report_calendar(bigint[], timestamptz) IS
 	'what ends in the next thirteen weeks, and the age of secrets';
 COMMENT ON FUNCTION apikey._report_key(bigint) IS 'names and status of a key';
-COMMENT ON FUNCTION apikey._report_keys(bigint[], timestamptz, timestamptz, boolean) IS 'what each key did in a range';
+COMMENT ON FUNCTION apikey._report_keys(bigint[], timestamptz, timestamptz) IS 'what each key did in a range';
 COMMENT ON FUNCTION apikey._other_hours(bigint) IS 'the hours of the week that are neither among these nor next to one';
 COMMENT ON FUNCTION apikey._report_old_secrets(bigint[], timestamptz, timestamptz, timestamptz) IS
 	'keys that still use an old secret';

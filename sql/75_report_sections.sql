@@ -40,6 +40,7 @@ DECLARE
 BEGIN
 	RETURN CASE f ->> 'kind'
 		WHEN 'revoked' THEN '<b>Used after revocation:</b> ' || apikey._show_count(n, 'attempt', 'attempts')
+			|| CASE (f ->> 'others')::numeric WHEN 0 THEN ' from where it was used before' ELSE coalesce(', ' || apikey._show_count((f ->> 'others')::numeric, 'address', 'addresses') || ' new to it', '') END
 			|| coalesce(', revoked on ' || at, '')
 		WHEN 'addresses' THEN '<b>Many addresses:</b> ' || apikey._show_number(n) || ' clients, '
 			|| apikey._show_number((f ->> 'before')::numeric) || ' in the period before'

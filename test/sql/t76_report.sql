@@ -64,6 +64,12 @@ CREATE FUNCTION roll(key int, hours tstzrange, every interval, code text, calls 
 		(SELECT apikey._ip_sketch('192.0.2.0'::inet + i) FROM generate_series(1, ips) i)
 	FROM k, generate_series(lower(hours), upper(hours) - interval '1 us', every) h WHERE n = key;
 $$;
+-- days, as they are counted together with hours
+CREATE FUNCTION roll_days() RETURNS void LANGUAGE sql AS $$
+	DELETE FROM apikey.usage_daily u USING k WHERE u.key_id = k.key_id AND u.day > '2037-10-31';
+	INSERT INTO apikey.usage_daily SELECT hour::date, tenant_id, key_id, environment_id, endpoint_class, code, sum(calls), sum(denials), sum(errors), sum(units), 0, sum(bytes_out), 0, 0,
+		apikey.latency_merge(latency), apikey.ip_merge(ips) FROM apikey.usage_hourly WHERE tenant_id IN (SELECT tenant_id FROM k) GROUP BY 1, 2, 3, 4, 5, 6;
+$$;
 -- each hour of two weeks; a sister of the tenant, too
 SELECT roll(n, '[2037-11-11 11:00, 2037-11-25 11:00)', '1 hour', 'VALID', 10) FROM unnest('{1,2,7,8}'::int[]) n;
 SELECT roll(1, '[2037-11-18 11:00, 2037-11-25 11:00)', '1 hour', 'LOGGED', 10);
@@ -77,6 +83,7 @@ SELECT roll(5, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'REVOKED', 3, NULL), 
 INSERT INTO apikey.usage_daily SELECT '2037-10-01', tenant_id, key_id, NULL, NULL, 'LOGGED', 1, 0, 0, 1, 0, 0, 0, 0, NULL, NULL FROM k WHERE n = 6;
 SELECT roll(7, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'SUPERSEDED', 5, NULL), roll(7, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'EXPIRED', 6, NULL);
 SELECT status FROM k, apikey.revoke_key(key_id, 'gone') WHERE n = 5;
+SELECT roll_days();
 CREATE VIEW facts AS SELECT apikey._report_facts(t.tenant_id, NULL, NULL) AS f FROM apikey.tenant t WHERE t.name = 't76';
 SELECT jsonb_pretty(f -> 'totals' #- '{p50}' #- '{p95}') AS totals, jsonb_pretty(f -> 'before' #- '{p50}' #- '{p95}') AS before FROM facts;
 SELECT sum((b ->> 'accepted')::numeric) AS accepted, sum((b ->> 'denied')::numeric) AS denied, count(*), min(b ->> 'since'), max(b ->> 'until'),
@@ -93,9 +100,37 @@ SELECT d ->> 'day' AS day, d ->> 'what' AS what, d ->> 'keys' AS keys FROM facts
 SELECT f #>> '{calendar,week}' AS week, f #>> '{calendar,endless}' AS endless, f #>> '{calendar,keys}' AS keys FROM facts;
 SELECT a ->> 'from' AS days, a ->> 'keys' AS keys FROM facts, jsonb_array_elements(f #> '{calendar,ages}') a;
 
+-- after revocation: how many attempts, and from where
+DO $$
+BEGIN
+	FOR attempts IN 1 .. 8 LOOP
+		PERFORM apikey.create_key('t76', 'production', name => 'gone ' || attempts);
+	END LOOP;
+END $$;
+INSERT INTO k SELECT 10 + right(name, 1)::int, key_id, tenant_id FROM apikey.api_key WHERE name LIKE 'gone _' AND tenant_id = (SELECT tenant_id FROM k WHERE n = 1);
+SET apikey.test_now = '2142288000';  -- 2037-11-20
+SELECT count(r.status) FROM k, apikey.revoke_key(key_id, 'gone') r WHERE n > 10;
+SET apikey.test_now = '2142757800';
+-- in use before: 11 to 14 from two addresses; 15 two months before; 16 never; 17 from somewhere; 18 from many
+SELECT roll(n, '[2037-11-05, 2037-11-05 01:00)', '1 hour', 'VALID', 10, ips => CASE n WHEN 18 THEN 300 ELSE 2 END) FROM unnest('{11,12,13,14,18}'::int[]) n;
+SELECT roll(17, '[2037-11-05, 2037-11-05 01:00)', '1 hour', 'VALID', 10, ips => 0);
+SELECT roll(n, '[2037-11-21, 2037-11-21 01:00)', '1 hour', 'REVOKED', calls, NULL, ips)
+FROM (VALUES (11, 9, 2), (12, 10, 2), (13, 1, 4), (14, 100, 1), (15, 1, 1), (16, 9, 1), (17, 9, 1), (18, 1, 301)) x (n, calls, ips);
+INSERT INTO apikey.usage_daily SELECT '2037-09-20', tenant_id, key_id, NULL, NULL, 'VALID', 1, 0, 0, 1, 0, 0, 0, 0, NULL, apikey._ip_sketch('192.0.2.1') FROM k WHERE n = 15 GROUP BY 2, 3;
+SELECT roll_days();
+SELECT s ->> 'name' AS name, x ->> 'severity' AS severity, apikey._report_finding(x)
+FROM facts, jsonb_array_elements(f -> 'suspicious') s, jsonb_array_elements(s -> 'findings') x WHERE x ->> 'kind' = 'revoked' ORDER BY 1;
+
+-- hours at the ends of a range, or within one day: as all hours together
+SELECT r.s, r.u, (SELECT count(*) FROM (
+	(SELECT x.key_id, x.code, sum(x.calls), sum(x.denials), sum(x.bytes_out), apikey.latency_merge(x.latency), apikey.ip_merge(x.ips) FROM apikey._report_rows(t.ids, r.s, r.u, false) x GROUP BY 1, 2)
+	EXCEPT (SELECT x.key_id, x.code, sum(x.calls), sum(x.denials), sum(x.bytes_out), apikey.latency_merge(x.latency), apikey.ip_merge(x.ips) FROM apikey._report_rows(t.ids, r.s, r.u, true) x GROUP BY 1, 2)) d) AS other,
+	(SELECT sum(x.calls) FROM apikey._report_rows(t.ids, r.s, r.u, false) x) AS days, (SELECT sum(x.calls) FROM apikey._report_rows(t.ids, r.s, r.u, true) x) AS hours
+FROM (VALUES ('2037-11-12'::timestamptz, '2037-11-25'::timestamptz), ('2037-11-18 11:00', '2037-11-25 11:00'), ('2037-11-20 09:00', '2037-11-20 13:00'),
+	('2037-11-20 23:00', '2037-11-21 01:00'), ('2037-11-20', '2037-11-20 05:00'), ('2037-11-20 05:00', '2037-11-21'), ('2037-11-19 23:00', '2037-11-21')) r (s, u),
+	(SELECT array_agg(DISTINCT tenant_id) AS ids FROM k) t;
+
 -- days, where hours are gone: the same sums
-INSERT INTO apikey.usage_daily SELECT hour::date, tenant_id, key_id, environment_id, endpoint_class, code, sum(calls), sum(denials), sum(errors), sum(units), 0, sum(bytes_out), 0, 0,
-	apikey.latency_merge(latency), apikey.ip_merge(ips) FROM apikey.usage_hourly WHERE tenant_id IN (SELECT tenant_id FROM k) GROUP BY 1, 2, 3, 4, 5, 6;
 SELECT f ->> 'hourly' AS hourly, f ->> 'step' AS step, jsonb_array_length(f -> 'traffic') AS bars, f #>> '{totals,accepted}' AS accepted, f #>> '{totals,denied}' AS denied
 FROM apikey.tenant t, apikey._report_facts(t.tenant_id, '2037-11-01', '2037-11-25 10:00') f WHERE t.name = 't76';
 
@@ -145,5 +180,6 @@ BEGIN
 END $$;
 DROP TABLE k;
 DROP FUNCTION roll;
+DROP FUNCTION roll_days;
 SELECT apikey.revoke_access(r, a, t) FROM (VALUES ('regress_r_analyst', 'analyst', 't76'), ('regress_r_eu', 'analyst', 't76/eu'), ('regress_r_verifier', 'verifier', 't76')) x (r, a, t);
 DROP ROLE regress_r_analyst, regress_r_eu, regress_r_verifier;
