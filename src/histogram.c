@@ -4,7 +4,6 @@
  */
 #include "histogram.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define FORMAT	1
@@ -43,13 +42,13 @@ apikey_histogram_middle(int bucket)
 	return (double) first + (double) (width - 1) / 2;
 }
 
-int
-apikey_histogram_add(ApikeyHistogramEntry *entries, int n, int bucket)
+/* the first entry that is not of a smaller bucket */
+static int
+place_of(const ApikeyHistogramEntry *entries, int n, int bucket)
 {
 	int			low = 0;
 	int			high = n;
 
-	/* the first entry that is not of a smaller bucket */
 	while (low < high)
 	{
 		int			middle = (low + high) / 2;
@@ -59,6 +58,27 @@ apikey_histogram_add(ApikeyHistogramEntry *entries, int n, int bucket)
 		else
 			high = middle;
 	}
+	return low;
+}
+
+bool
+apikey_histogram_increase(ApikeyHistogramEntry *entries, int n, ApikeyHistogramEntry more)
+{
+	int			bucket = apikey_histogram_entry_bucket(more);
+	int			place = place_of(entries, n, bucket);
+
+	if (place == n || apikey_histogram_entry_bucket(entries[place]) != bucket)
+		return false;
+	entries[place] = make_entry(bucket, apikey_histogram_entry_count(entries[place]) +
+								apikey_histogram_entry_count(more));
+	return true;
+}
+
+int
+apikey_histogram_add(ApikeyHistogramEntry *entries, int n, int bucket)
+{
+	int			low = place_of(entries, n, bucket);
+
 	if (low < n && apikey_histogram_entry_bucket(entries[low]) == bucket)
 	{
 		if (apikey_histogram_entry_count(entries[low]) < APIKEY_HISTOGRAM_COUNT_MAX)

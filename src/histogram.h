@@ -25,6 +25,7 @@
 #ifndef APIKEY_HISTOGRAM_H
 #define APIKEY_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,13 @@ extern double apikey_histogram_middle(int bucket);
  * Returns how many there are now; there must be room for n + 1.
  */
 extern int	apikey_histogram_add(ApikeyHistogramEntry *entries, int n, int bucket);
+
+/*
+ * Add the count of an entry to that of its bucket; false, and nothing is done,
+ * if there is none yet.
+ */
+extern bool apikey_histogram_increase(ApikeyHistogramEntry *entries, int n,
+									  ApikeyHistogramEntry more);
 
 /*
  * Add up two histograms into out, which is neither of them and has room for

@@ -125,6 +125,18 @@ merge_latencies(MemoryContext context, LatencyState *state,
 		state->n = n;
 		return state;
 	}
+	/* few into many: most often all their buckets are there */
+	if (n <= state->n / 8)
+	{
+		int			done = 0;
+
+		while (done < n && apikey_histogram_increase(state->entries, state->n, entries[done]))
+			done++;
+		entries += done;
+		n -= done;
+		if (n == 0)
+			return state;
+	}
 	n = apikey_histogram_merge(state->entries, state->n, entries, n, merged);
 	if (n > state->room)
 	{
