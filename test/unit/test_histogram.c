@@ -139,6 +139,8 @@ test_bytes(void)
 	CHECK(memcmp(a.entries, c.entries, (size_t) a.n * sizeof(a.entries[0])) == 0);
 	CHECK_INT(apikey_histogram_add(c.entries, a.n, 17), a.n);
 	CHECK(memcmp(a.entries, c.entries, (size_t) a.n * sizeof(a.entries[0])) == 0);
+	CHECK(apikey_histogram_increase(c.entries, a.n, a.entries[17]));
+	CHECK(memcmp(a.entries, c.entries, (size_t) a.n * sizeof(a.entries[0])) == 0);
 
 	/* rows in any order and parts merged in any order: the same bytes */
 	for (int round = 0; round < 200; round++)
@@ -159,6 +161,16 @@ test_bytes(void)
 		a.n = round % 2 ? apikey_histogram_merge(b.entries, b.n, c.entries, c.n, a.entries) :
 			apikey_histogram_merge(c.entries, c.n, b.entries, b.n, a.entries);
 		CHECK(len == apikey_histogram_write(a.entries, a.n, bytes2) && memcmp(bytes, bytes2, len) == 0);
+
+		/* in place: what has a bucket, and nothing else */
+		for (int i = 0; i < c.n; i++)
+		{
+			int			n_merged = apikey_histogram_merge(b.entries, b.n, c.entries + i, 1, a.entries);
+			bool		had = apikey_histogram_increase(b.entries, b.n, c.entries[i]);
+
+			CHECK(had == (n_merged == b.n));
+			CHECK(!had || memcmp(a.entries, b.entries, (size_t) b.n * sizeof(b.entries[0])) == 0);
+		}
 	}
 }
 
