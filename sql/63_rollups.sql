@@ -24,6 +24,15 @@
 --     hours.  So it is also asked who may have stored rows in this leaf and
 --     still runs: who holds a lock of it (_leaf_clock).  What others store is
 --     to come, and will be later than the clock is now.
+--   - A crash gives those ids out again of which the WAL knows nothing: of
+--     transactions that were running and had written to temporary tables only.
+--     So nothing above what the WAL is certain to know may be kept here.  An id
+--     below seen's xmax is in the set only if it had ended, and the WAL had its
+--     commit or abort before others could tell; xmax is the last of these and
+--     one.  Without more, scan_from might be above: so it is at most that xmax
+--     or the run's own id and one, whichever is later; the WAL has the run's id
+--     with its row of rollup_state.  The index may keep later times for a page:
+--     then it is read once too often.
 --   - Ranges without a summary are read each time: first of all, new ones are
 --     summarised.  A leaf without such an index is read whole, each time.
 --   - Runs come one after the other (_lock), so nobody adds to a set that
@@ -245,18 +254,25 @@ DECLARE
 		FROM %s GROUP BY 1, 2, 3$query$, rows);
 	to_count CONSTANT text := format($query$
 		WITH delta AS MATERIALIZED (
-			SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, u.tenant_id, u.key_id, u.environment_id,
-				   c.class AS endpoint_class, u.code,
-				   count(*) AS calls, CASE WHEN u.code = ANY ('{VALID,LOGGED}') THEN 0 ELSE count(*) END AS denials,
+			SELECT u.hour, u.tenant_id, u.key_id, u.environment_id,
+				   CASE WHEN u.accepted THEN c.accepted ELSE c.denied END AS endpoint_class, u.code,
+				   count(*) AS calls, CASE WHEN u.accepted THEN 0 ELSE count(*) END AS denials,
 				   count(*) FILTER (WHERE u.status >= 500) AS errors,
 				   coalesce(sum(u.units), 0) AS units,
 				   coalesce(sum(u.bytes_in), 0) AS bytes_in, coalesce(sum(u.bytes_out), 0) AS bytes_out,
 				   count(u.latency_us) AS latency_calls, coalesce(sum(u.latency_us), 0) AS latency_us,
 				   apikey._latency_sketch(u.latency_us) AS latency, apikey._ip_sketch(u.ip) AS ips
-			FROM (SELECT u.*, apikey._endpoint_shape(u.endpoint) AS shape FROM %s) u
-				LEFT JOIN unnest($7, $8, $9, $10) AS c (tenant_id, shape, accepted, class)
-				ON c.tenant_id = u.tenant_id AND c.shape = u.shape AND c.accepted = (u.code = ANY ('{VALID,LOGGED}'))
-			GROUP BY 1, 2, 3, 4, 5, 6)$query$, rows);
+			FROM (
+				SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, u.tenant_id, u.key_id, u.environment_id,
+					   apikey._endpoint_shape(u.endpoint) AS shape, u.code, u.code = ANY ('{VALID,LOGGED}') AS accepted,
+					   u.status, u.units, u.bytes_in, u.bytes_out, u.latency_us, u.ip
+				FROM %s OFFSET 0	-- each shape is made once
+			) u LEFT JOIN (
+				SELECT m.tenant_id, m.shape,
+					   max(m.class) FILTER (WHERE m.accepted) AS accepted, max(m.class) FILTER (WHERE NOT m.accepted) AS denied
+				FROM unnest($7, $8, $9, $10) AS m (tenant_id, shape, accepted, class) GROUP BY 1, 2
+			) c ON c.tenant_id = u.tenant_id AND c.shape = u.shape
+			GROUP BY 1, 2, 3, 4, 5, 6, u.accepted)$query$, rows);
 	to_add CONSTANT text := $query$
 			ON CONFLICT (tenant_id, %s, key_id, environment_id, endpoint_class, code) DO UPDATE SET
 				calls = r.calls + excluded.calls, denials = r.denials + excluded.denials, errors = r.errors + excluded.errors,
@@ -409,6 +425,9 @@ BEGIN
 	-- what was summarised now is older than the clock after this
 	PERFORM pg_current_xact_id();
 	SELECT * INTO state FROM apikey._rollup_state(leaf, true);
+	IF state.scan_from > apikey._next_xid() THEN
+		state.scan_from := 0;	-- cannot be: look at every page
+	END IF;
 	IF state.seen IS NULL AND EXISTS (SELECT FROM apikey._rollup_state(leaf, false)) THEN
 		RETURN apikey._adopt_leaf(leaf);
 	END IF;
@@ -429,6 +448,9 @@ DECLARE
 	counted boolean;
 BEGIN
 	SELECT * INTO state FROM apikey._rollup_state(leaf, true);
+	IF state.scan_from > apikey._next_xid() THEN
+		state.scan_from := 0;
+	END IF;
 	EXECUTE format('SELECT NOT EXISTS (SELECT FROM ONLY %s u WHERE apikey._newly_seen(u.xmin, $1, NULL)%s)', leaf,
 		CASE WHEN state.scan_from IS NOT NULL THEN ' AND u.at OPERATOR(apikey.@~) $2' END)
 		INTO counted USING state.seen, state.scan_from;

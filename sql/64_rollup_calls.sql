@@ -40,6 +40,8 @@ $$;
 -- ten times as long: a late row may have found room in it, but hardly ever.
 -- What goes wrong with one leaf is noted and does not hold up the others.  This
 -- goes by the clock on the wall; should it be turned back, all leaves are due.
+-- While somebody else counts it leaves that to him: it must not wait for him when
+-- it has already noted something of a leaf that he may come to.
 CREATE FUNCTION apikey._task_rollups() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
@@ -50,6 +52,11 @@ DECLARE
 	size bigint;
 	counted bigint := 0;
 BEGIN
+	BEGIN
+		LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+	EXCEPTION WHEN lock_not_available THEN
+		RETURN 0;
+	END;
 	FOR next IN SELECT l.leaf AS part, (l.state).* FROM apikey._rollup_leaves() l LOOP
 		CONTINUE WHEN next.counted_at <= now AND now - next.counted_at < every;
 		BEGIN
