@@ -17,6 +17,7 @@ rollup_db()
 		SELECT count(*) FROM apikey.mock_tenants($2);
 		SELECT count(*) FROM apikey.mock_keys($3);
 		SELECT count(*) FROM apikey.mock_usage($4, '$rollups_until'::timestamptz - interval '$5 days', '$rollups_until', 1);
+		SELECT apikey.refresh_rollups();
 	SQL
 }
 
@@ -29,7 +30,8 @@ rollup_db unrolled 20 2000 10000 7
 measure_rollup_all()
 {
 	sql -d "$1" <<-SQL
-		TRUNCATE apikey.usage_hourly, apikey.usage_daily, apikey.rollup_state;
+		TRUNCATE apikey.usage_hourly, apikey.usage_daily;
+		UPDATE apikey.rollup_state SET seen = NULL, scan_from = NULL, rows = 0, counted_at = clock_timestamp();
 		CHECKPOINT;
 		SELECT clock_timestamp() AS began \gset
 		SELECT apikey.refresh_rollups() AS counted \gset
