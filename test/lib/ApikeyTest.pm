@@ -60,7 +60,9 @@ sub poll
 	$expected = 't' unless defined $expected;
 	do
 	{
-		($rc, $out, $err) = $node->psql($dbname // 'postgres', $sql);
+		# psql may give up before it has read anything
+		($rc, $out, $err) = eval { $node->psql($dbname // 'postgres', $sql) };
+		($rc, $err) = (-1, $@) if $@;
 		return 1 if $rc == 0 && $out eq $expected;
 		usleep(100_000);
 	} while (time() < $end);
