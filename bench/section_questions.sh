@@ -47,7 +47,10 @@ questions_ask()
 tenth=$((QUESTIONS / 10))
 say "The last day, $tenth rows: $(questions_load "$tenth" 1 0 1)"
 questions_ask "$tenth"
-say "The nine days before, $((QUESTIONS - tenth)) rows: $(questions_load "$((QUESTIONS - tenth))" 10 1 2)"
+for day in 1 2 3 4 5 6 7 8 9; do
+	say "A day before, $tenth rows: $(questions_load "$tenth" "$((day + 1))" "$day" "$((day + 1))")"
+done
+QUESTIONS=$((10 * tenth))
 questions_ask "$QUESTIONS"
 sql -d questions -c "SELECT format('| %s, %s rows | %s ms | %s rows | %s ms | %s | | cold %s ms; %s rows found; %s |', q.title, b.size,
 		round(b.ms::numeric, 2), a.size, round(a.ms::numeric, 2), round((b.ms / a.ms)::numeric, 2), round(b.cold::numeric, 1), b.rows,
