@@ -18,8 +18,10 @@
  *	 summarises it reads the clock for each row he finds, later than the row's
  *	 entry was refused.  Entries made meanwhile go into the placeholder and are
  *	 united with the summary.
- * - The clock never goes back: after a crash it goes on above every id that
- *	 left a trace in the WAL, as each surviving row has.
+ * - A crash may set the clock back, but not to below an id that left a trace in
+ *	 the WAL, as each surviving row has.  What is kept may then be ahead of the
+ *	 clock, which is no less true of the rows that are there and those to come.
+ *	 Whoever asks must not: sql/63_rollups.sql says up to where x is safe.
  *
  * The value of the column plays no part.  The index may have another column
  * over the same values with an ordinary class.

@@ -189,6 +189,11 @@ apikey_full_xid(PG_FUNCTION_ARGS)
  * of a page on rows may be that are not in it.  clock is from when on changes
  * are to come that were not made before by a transaction which holds a lock of
  * the leaf; it was read before, so it tells nothing of a snapshot that is older.
+ *
+ * The caller stores both, and they outlive a crash; the clock may not, as the
+ * last ids may have left nothing in the WAL and be given out again.  What ended
+ * has a record there, written before it counted as ended, and so will this
+ * transaction have: that far the clock will not go back.
  */
 Datum
 apikey_seen(PG_FUNCTION_ARGS)
@@ -213,6 +218,8 @@ apikey_seen(PG_FUNCTION_ARGS)
 	from = (int64) seen.xmin;
 	if (exact && !IsolationUsesXactSnapshot() && !PG_ARGISNULL(1))
 		from = Max(from, PG_GETARG_INT64(1));
+	from = Min(from, Max((int64) seen.xmax,
+						 (int64) U64FromFullTransactionId(GetCurrentFullTransactionId()) + 1));
 
 	values[0] = PointerGetDatum(store_seen(&seen));
 	values[1] = Int64GetDatum(from);
