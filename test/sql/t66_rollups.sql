@@ -244,6 +244,15 @@ SELECT action, object, after - 'rows' AS after FROM apikey.audit_log WHERE actio
 SELECT apikey.recount_rollups('2067-07-09 00:00+00', '2067-07-10 00:00+00') > 0 AS recounted;
 SELECT * FROM pg_temp.differences() WHERE at > '2067-07-09';
 
+-- in parts, as where there are too many endpoints
+BEGIN;
+SELECT count(*) > 2 AS many FROM (SELECT DISTINCT tenant_id, apikey._endpoint_shape(endpoint) FROM ONLY :leaf) s;
+DELETE FROM apikey.usage_hourly;
+DELETE FROM apikey.usage_daily;
+SELECT apikey._count_rows(:'leaf', NULL, s.seen, NULL, NULL, true, true, 2) = s.rows AS counted FROM apikey.rollup_state s WHERE s.leaf = :'leaf';
+SELECT * FROM pg_temp.differences() WHERE at > '2067-07-09';
+ROLLBACK;
+
 SELECT apikey.recount_rollups('2067-07-09', '2067-07-09');
 SELECT apikey.recount_rollups('2067-07-10', '2067-07-09');
 SELECT apikey.recount_rollups('-infinity', '2067-07-09');
