@@ -172,6 +172,28 @@ BEGIN
 END
 $$;
 
+-- A name for a leaf that no table or type has: of an archived leaf of the same
+-- time, or of anybody's table.
+CREATE FUNCTION apikey._free_leaf_name(lower timestamptz, upper timestamptz, width text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+DECLARE
+	short CONSTANT text := 'usage_' || to_char(lower, CASE width
+		WHEN 'hour' THEN 'YYYYMMDDHH24' WHEN 'month' THEN 'YYYYMM' ELSE 'YYYYMMDD' END);
+	long CONSTANT text := 'usage_' || to_char(lower, 'YYYYMMDDHH24MISS') || '_' || to_char(upper, 'YYYYMMDDHH24MISS');
+	candidate text := short;
+	n integer := 1;
+BEGIN
+	WHILE EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'apikey'::regnamespace AND c.relname = candidate)
+		OR EXISTS (SELECT FROM pg_type t WHERE t.typnamespace = 'apikey'::regnamespace AND t.typname = candidate)
+	LOOP
+		candidate := long || CASE WHEN n > 1 THEN '_' || n ELSE '' END;
+		n := n + 1;
+	END LOOP;
+	RETURN candidate;
+END
+$$;
+
 -- Makes what is missing between two instants, both included; the writer calls
 -- it when a batch needs a leaf.  A leaf is cut where it would overlap one of
 -- another width.  At most 64 leaves a call, because each takes locks.
@@ -215,11 +237,7 @@ BEGIN
 		SELECT greatest(lower, max(l.ends_at)) INTO lower FROM apikey._usage_leaves() l WHERE l.ends_at <= instant;
 		SELECT least(upper, min(l.starts_at)) INTO upper FROM apikey._usage_leaves() l WHERE l.starts_at > instant;
 
-		leaf_name := 'usage_' || to_char(lower, CASE width
-			WHEN 'hour' THEN 'YYYYMMDDHH24' WHEN 'month' THEN 'YYYYMM' ELSE 'YYYYMMDD' END);
-		IF to_regclass('apikey.' || leaf_name) IS NOT NULL THEN
-			leaf_name := 'usage_' || to_char(lower, 'YYYYMMDDHH24MISS') || '_' || to_char(upper, 'YYYYMMDDHH24MISS');
-		END IF;
+		leaf_name := apikey._free_leaf_name(lower, upper, width);
 		PERFORM apikey._create_usage_leaf(leaf_name, lower, upper);
 		made := made + 1;
 		instant := upper;
@@ -253,3 +271,5 @@ BEGIN
 	RETURN apikey._make_partitions();
 END
 $$;
+
+COMMENT ON FUNCTION apikey._free_leaf_name IS 'internal: a name for a partition that is not taken';

@@ -137,40 +137,127 @@ BEGIN
 END
 $$;
 
+-- DROP and DETACH take every row there is, a snapshot of before does not tell
+-- of all.
+CREATE FUNCTION apikey._check_removal() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE invalid_transaction_state USING
+			MESSAGE = 'removing usage needs the isolation level READ COMMITTED',
+			DETAIL = 'An older snapshot would not show rows that were stored since and are not counted.';
+	END IF;
+END
+$$;
+
+-- Counts what is new in a leaf, as _count_leaf().  What goes wrong is noted and
+-- is no error: NULL.  Only who is to begin again at once is told.
+CREATE FUNCTION apikey._try_count(leaf regclass) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- before the note, of which another one who counts may have made one
+	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
+	RETURN apikey._count_leaf(leaf);
+EXCEPTION WHEN OTHERS THEN
+	IF SQLSTATE LIKE '40%' THEN
+		RAISE;
+	END IF;
+	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
+	IF to_regclass(leaf::text) IS NOT NULL THEN
+		IF SQLERRM IS DISTINCT FROM (SELECT s.error FROM apikey._rollup_state(leaf, true) s) THEN
+			RAISE WARNING 'could not count the rows of %: %', leaf, SQLERRM;
+		END IF;
+		PERFORM apikey._set_rollup_error(leaf, SQLERRM);
+	END IF;
+	RETURN NULL;
+END
+$$;
+
+-- Counts what is new in a leaf; whether all of it is counted now.  What goes
+-- wrong is noted, as _task_rollups() does, which is the one to try again: a leaf
+-- that cannot be counted stays, and holds up no other.
+CREATE FUNCTION apikey._count_before(leaf regclass) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF apikey._counted(leaf) THEN
+		RETURN true;
+	END IF;
+	IF EXISTS (SELECT FROM apikey._rollup_state(leaf, true) s
+			   WHERE s.error IS NOT NULL AND s.counted_at <= clock_timestamp()
+				   AND s.counted_at > clock_timestamp() - apikey._setting('rollup_interval', '60s')::interval) THEN
+		RETURN false;
+	END IF;
+	RETURN apikey._try_count(leaf) IS NOT NULL AND apikey._counted(leaf);
+END
+$$;
+
 -- Drops leaves, or detaches them where they are kept, the first of those given
 -- that can be counted, at most so many; returns how many.  One that takes rows
--- until the last moment stays for the next call.
+-- until the last moment, that cannot be counted, or that somebody reads or
+-- writes stays for the next call; it is an error if that is all there is to say.
+--
+-- Looking whether all is counted may read the whole leaf.  So that is done under
+-- a lock of the leaf alone, which keeps new rows out and readers in; the parent,
+-- for which everybody would have to wait, is locked when there is nothing left to
+-- look at.  This order is not that of readers and of the writer, parent before
+-- leaf: so nothing is waited for but, briefly, in _lock_usage().
 CREATE FUNCTION apikey._remove_leaves(leaves regclass[], most integer) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	archive boolean := apikey._setting('partition_archive', 'off')::boolean;
+	in_use regclass[] := ARRAY(
+		SELECT l.relation FROM pg_locks l
+		WHERE l.relation = ANY (leaves) AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+			AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()));
 	ready regclass[] := '{}';
+	held regclass[] := '{}';
+	refused regclass;
+	next regclass;
 	old record;
 	removed integer := 0;
 BEGIN
-	FOR old IN SELECT u.leaf FROM unnest(leaves) WITH ORDINALITY AS u (leaf, n) ORDER BY u.n LOOP
-		IF NOT apikey._counted(old.leaf) THEN
-			PERFORM apikey._count_leaf(old.leaf);
-			CONTINUE WHEN NOT apikey._counted(old.leaf);
+	PERFORM apikey._check_removal();
+	FOR old IN SELECT u.leaf FROM unnest(leaves) WITH ORDINALITY AS u (leaf, n) ORDER BY u.leaf = ANY (in_use), u.n LOOP
+		IF apikey._count_before(old.leaf) THEN
+			ready := ready || old.leaf;
+			EXIT WHEN cardinality(ready) >= most;
 		END IF;
-		ready := ready || old.leaf;
-		EXIT WHEN cardinality(ready) >= most;
 	END LOOP;
 	IF cardinality(ready) = 0 THEN
 		RETURN 0;
 	END IF;
 
 	PERFORM apikey._lock('partitions');
-	PERFORM apikey._lock_usage();
+	FOREACH next IN ARRAY ready LOOP
+		BEGIN
+			EXECUTE format('LOCK TABLE %s IN SHARE MODE NOWAIT', next);
+		EXCEPTION WHEN lock_not_available THEN
+			refused := next;
+			CONTINUE;
+		END;
+		IF apikey._counted(next) THEN
+			held := held || next;
+		END IF;
+	END LOOP;
+	IF cardinality(held) > 0 THEN
+		PERFORM apikey._lock_usage();
+	END IF;
 	FOR old IN
 		SELECT l.leaf, c.relname::text AS name, l.starts_at, l.ends_at
 		FROM apikey._usage_leaves() l JOIN pg_class c ON c.oid = l.leaf
-		WHERE l.leaf = ANY (ready)
+		WHERE l.leaf = ANY (held)
 		ORDER BY l.ends_at
 	LOOP
-		EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT', old.leaf);
-		CONTINUE WHEN NOT apikey._counted(old.leaf);
+		BEGIN
+			EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT', old.leaf);
+		EXCEPTION WHEN lock_not_available THEN
+			refused := old.leaf;
+			CONTINUE;
+		END;
 		IF archive THEN
 			EXECUTE format('ALTER TABLE apikey.usage DETACH PARTITION %s', old.leaf);
 			INSERT INTO apikey.usage_archive (leaf, starts_at, ends_at, detached_at)
@@ -185,6 +272,11 @@ BEGIN
 		END IF;
 		removed := removed + 1;
 	END LOOP;
+	IF removed = 0 AND refused IS NOT NULL THEN
+		RAISE lock_not_available USING
+			MESSAGE = 'could not remove a partition of usage that is in use',
+			DETAIL = format('It is %s.', refused);
+	END IF;
 	RETURN removed;
 END
 $$;
@@ -214,6 +306,7 @@ DECLARE
 	removed integer;
 BEGIN
 	PERFORM apikey._require_all_tenants('drop usage partitions');
+	PERFORM apikey._check_removal();
 	removed := apikey._drop_partitions(1000);
 	IF removed > 0 THEN
 		PERFORM apikey._audit(NULL, 'usage.drop_partitions', 'usage', NULL, jsonb_build_object(
@@ -247,6 +340,8 @@ BEGIN
 			DETAIL = 'It is at least an hour and at most 3650 days.';
 	END IF;
 	until := apikey._now() + keep;
+	-- as all who count first and lock then
+	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
 	PERFORM apikey._lock('partitions');
 	PERFORM apikey._lock('grants');
 
@@ -359,20 +454,26 @@ DECLARE
 	had bigint;
 	gone bigint;
 	pages_now bigint;
+	refused regclass;
 BEGIN
+	PERFORM apikey._check_removal();
 	DELETE FROM apikey.usage_sweep s WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.leaf AND c.relfilenode = s.node);
 
 	-- a leaf in progress
-	SELECT s.*, l.leaf AS rel, l.ends_at INTO step
-	FROM apikey.usage_sweep s JOIN apikey._usage_leaves() l ON l.leaf = s.leaf
-	WHERE s.next_page IS NOT NULL ORDER BY l.ends_at LIMIT 1;
-	IF FOUND THEN
-		IF NOT apikey._counted(step.rel) THEN
-			PERFORM apikey._count_leaf(step.rel);
-		END IF;
+	FOR step IN
+		SELECT s.*, l.leaf AS rel, l.ends_at
+		FROM apikey.usage_sweep s JOIN apikey._usage_leaves() l ON l.leaf = s.leaf
+		WHERE s.next_page IS NOT NULL ORDER BY l.ends_at
+	LOOP
+		CONTINUE WHEN NOT apikey._count_before(step.rel);
 		-- no new row from here on; waits longer than deadlock_timeout, after
 		-- which an autovacuum makes way
-		EXECUTE format('LOCK TABLE %s IN SHARE MODE', step.rel);
+		BEGIN
+			EXECUTE format('LOCK TABLE %s IN SHARE MODE', step.rel);
+		EXCEPTION WHEN lock_not_available THEN
+			refused := step.rel;
+			CONTINUE;
+		END;
 		IF NOT apikey._counted(step.rel) THEN
 			RETURN 0;
 		END IF;
@@ -390,7 +491,7 @@ BEGIN
 			remover = CASE WHEN gone > 0 THEN pg_current_xact_id() ELSE s.remover END
 		WHERE s.leaf = step.leaf;
 		RETURN greatest(gone, 1);
-	END IF;
+	END LOOP;
 
 	-- one whose space is to come back, once nobody can see the dead rows
 	SELECT s.leaf::regclass AS rel, s.leaf INTO step FROM apikey.usage_sweep s
@@ -405,20 +506,23 @@ BEGIN
 
 	-- the next one to look at: new rules, new rows; and once a day all, for
 	-- tenants that were moved
-	IF NOT EXISTS (SELECT FROM apikey.usage_class_tenant) THEN
-		RETURN 0;
-	END IF;
 	SELECT l.leaf AS rel, c.relfilenode AS node, r.rules, l.ends_at, pg_stat_get_tuples_inserted(l.leaf) AS inserted INTO step
 	FROM apikey._usage_leaves() l
 		JOIN pg_class c ON c.oid = l.leaf
 		CROSS JOIN LATERAL (SELECT apikey._sweep_rules(l.ends_at, keep) AS rules) r
 		LEFT JOIN apikey.usage_sweep s ON s.leaf = l.leaf
-	WHERE l.ends_at <= now
+	WHERE l.ends_at <= now AND EXISTS (SELECT FROM apikey.usage_class_tenant)
 		AND NOT EXISTS (SELECT FROM apikey.usage_archive a WHERE a.leaf = c.relname AND a.attached_until > now)
 		AND (s.leaf IS NULL OR s.rules <> r.rules OR s.checked_at < now - interval '1 day' OR s.checked_at > now
-			 OR s.inserted IS DISTINCT FROM pg_stat_get_tuples_inserted(l.leaf))
-	ORDER BY l.ends_at LIMIT 1;
+			 OR CASE WHEN s.inserted = -1 THEN s.checked_at < now - interval '1 minute'
+					 ELSE s.inserted IS DISTINCT FROM pg_stat_get_tuples_inserted(l.leaf) END)
+	ORDER BY s.checked_at NULLS FIRST, l.ends_at LIMIT 1;
 	IF NOT FOUND THEN
+		IF refused IS NOT NULL THEN
+			RAISE lock_not_available USING
+				MESSAGE = 'could not remove rows from a partition of usage that is in use',
+				DETAIL = format('It is %s.', refused);
+		END IF;
 		RETURN 0;
 	END IF;
 	SELECT * INTO rule FROM apikey._sweep_look(step.rel, step.ends_at);
@@ -427,9 +531,16 @@ BEGIN
 	ON CONFLICT (leaf) DO UPDATE SET node = excluded.node, rules = excluded.rules, inserted = excluded.inserted,
 		checked_at = excluded.checked_at, next_page = excluded.next_page,
 		rows = CASE WHEN excluded.next_page IS NULL THEN s.rows ELSE 0 END;
-	IF rule.all_over AND starts_with(step.rules, '+') AND apikey._remove_leaves(ARRAY[step.rel], 1) = 0 THEN
-		DELETE FROM apikey.usage_sweep s WHERE s.leaf = step.rel;
-		RETURN 0;
+	IF rule.all_over AND starts_with(step.rules, '+') THEN
+		BEGIN
+			had := apikey._remove_leaves(ARRAY[step.rel], 1);
+		EXCEPTION WHEN lock_not_available THEN
+			had := 0;
+		END;
+		IF had = 0 THEN
+			-- to be looked at again
+			UPDATE apikey.usage_sweep s SET inserted = -1, next_page = NULL WHERE s.leaf = step.rel;
+		END IF;
 	END IF;
 	RETURN 1;
 END
@@ -541,10 +652,19 @@ CREATE FUNCTION apikey._task_retention() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	done bigint := apikey._drop_partitions(1);
+	done bigint := 0;
+	refusal text;
 BEGIN
+	BEGIN
+		done := apikey._drop_partitions(1);
+	EXCEPTION WHEN lock_not_available THEN
+		refusal := SQLERRM;
+	END;
 	IF done = 0 THEN
 		done := apikey._sweep_usage(4096);
+	END IF;
+	IF done = 0 AND refusal IS NOT NULL THEN
+		RAISE lock_not_available USING MESSAGE = refusal;
 	END IF;
 	IF done = 0 THEN
 		-- copied out and dropped
@@ -572,7 +692,7 @@ COMMENT ON TABLE apikey.usage_sweep IS 'internal: how far rows that are over wer
 COMMENT ON COLUMN apikey.usage_sweep.leaf IS 'OID of the partition';
 COMMENT ON COLUMN apikey.usage_sweep.node IS 'its file, which is another after it was rewritten';
 COMMENT ON COLUMN apikey.usage_sweep.rules IS 'whose rows were over when it was looked at';
-COMMENT ON COLUMN apikey.usage_sweep.inserted IS 'rows inserted until then, as the statistics count them';
+COMMENT ON COLUMN apikey.usage_sweep.inserted IS 'rows inserted until then, as the statistics count them; -1: it could not be taken away';
 COMMENT ON COLUMN apikey.usage_sweep.checked_at IS 'when it was looked at';
 COMMENT ON COLUMN apikey.usage_sweep.next_page IS 'where deleting goes on; NULL: nothing is left to delete';
 COMMENT ON COLUMN apikey.usage_sweep.rows IS 'rows that the last pass has met';
@@ -593,6 +713,9 @@ COMMENT ON FUNCTION apikey._tenant_retention IS 'internal: tenants for which a c
 COMMENT ON FUNCTION apikey._usage_retention IS 'internal: how long usage is kept of tenants without a class';
 COMMENT ON FUNCTION apikey._usage_edge IS 'internal: leaves that ended until then are over for every tenant';
 COMMENT ON FUNCTION apikey._lock_usage IS 'internal: the lock under which a leaf is taken away';
+COMMENT ON FUNCTION apikey._check_removal IS 'internal: refuses to remove usage under an old snapshot';
+COMMENT ON FUNCTION apikey._try_count IS 'internal: counts a leaf, or notes why that cannot be done';
+COMMENT ON FUNCTION apikey._count_before IS 'internal: counts a leaf before it goes; whether it may go';
 COMMENT ON FUNCTION apikey._remove_leaves IS 'internal: drops or detaches leaves, once they are counted';
 COMMENT ON FUNCTION apikey._sweep_rules IS 'internal: whose rows of a leaf are over, as a text that can be compared';
 COMMENT ON FUNCTION apikey._sweep_condition IS 'internal: the condition on rows of a leaf that are over';

@@ -12,7 +12,8 @@
  * backs off: the ring fills, and then drops are counted.  An error of the data
  * (a constraint or trigger that somebody put on a partition) halves the batch
  * until the one event is found that cannot be stored, which is dropped and
- * counted.
+ * counted.  So are, for a while, the events of a day whose partition is refused
+ * again and again: others are waiting behind them.
  */
 #include "postgres.h"
 
@@ -34,6 +35,8 @@
 #define BATCH_BYTES_MAX		(1024 * 1024)
 #define BATCH_DAYS_MAX		32	/* days that one batch may touch */
 #define TRANSACTION_MAX_MS	60000	/* a trigger that hangs must not hang us */
+#define REFUSED_MAX			6	/* tries to make a partition: some 6 s */
+#define LOST_DAY_MS			60000	/* until it is tried again */
 
 /* What the events of one day span, for making partitions. */
 typedef struct DaySpan
@@ -43,18 +46,28 @@ typedef struct DaySpan
 	TimestampTz hi;
 } DaySpan;
 
+/* A day that no partition can be made for. */
+typedef struct LostDay
+{
+	int64		day;
+	TimestampTz until;
+} LostDay;
+
 static ApikeySlotShared *slot;
 
 /* the batch in progress */
 static uint64 batch_end;		/* position behind it */
 static int	batch_rows;
-static int	batch_damaged;		/* records that are no event */
+static int	batch_damaged;		/* records that are no event, or of a lost day */
 static DaySpan days[BATCH_DAYS_MAX];
 static int	ndays;
 
 static int	row_limit = APIKEY_STORE_ROWS_MAX;	/* halved by errors of the
 												 * data */
 static uint64 ensured_until = 0;	/* partitions were made for what is before */
+static LostDay lost_days[BATCH_DAYS_MAX];
+static int	next_lost_day = 0;
+static int	refusals = 0;		/* in a row, of partitions */
 static int	failures = 0;		/* in a row */
 static TimestampTz not_before = 0;
 
@@ -74,6 +87,15 @@ int
 apikey_batch_failures(void)
 {
 	return failures;
+}
+
+static bool
+day_is_lost(TimestampTz at, TimestampTz now)
+{
+	for (int i = 0; i < BATCH_DAYS_MAX; i++)
+		if (lost_days[i].until > now && lost_days[i].day == at / USECS_PER_DAY)
+			return true;
+	return false;
 }
 
 /* Note an event's day; false when the batch touches too many already. */
@@ -104,6 +126,7 @@ collect_batch(void)
 	uint64		pos;
 	const char *record;
 	uint32		len;
+	TimestampTz now = GetCurrentTimestamp();
 
 	/* what a dropped extension has left is not for the new one */
 	apikey_slot_discard(slot);
@@ -120,6 +143,8 @@ collect_batch(void)
 
 		if (!apikey_event_decode(record, len, &event))
 			batch_damaged++;	/* never seen */
+		else if (day_is_lost(event.at, now))
+			batch_damaged++;
 		else if (!note_day(event.at))
 			break;
 		else
@@ -153,33 +178,22 @@ apikey_batch_commit(void)
 	apikey_slot_raise(&slot->commit_lsn, XactLastCommitEnd);
 }
 
-/* Make the partitions of the batch, in a transaction of its own. */
+/* Make the partitions of one day, in a transaction of its own. */
 static bool
-make_partitions(void)
+make_partitions(const DaySpan *day)
 {
 	ApikeyExtension extension;
 	Oid			types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[] = {TimestampTzGetDatum(day->lo), TimestampTzGetDatum(day->hi)};
 
 	if (!apikey_batch_begin("making usage partitions", &extension))
 		return false;
 	SPI_connect();
-	for (int i = 0; i < ndays; i++)
-	{
-		Datum		values[2];
-
-		values[0] = TimestampTzGetDatum(days[i].lo);
-		values[1] = TimestampTzGetDatum(days[i].hi);
-		if (SPI_execute_with_args("SELECT apikey._ensure_partition_for($1, $2)", 2,
-								  types, values, NULL, false, 0) != SPI_OK_SELECT)
-			elog(ERROR, "could not call apikey._ensure_partition_for()");
-	}
+	if (SPI_execute_with_args("SELECT apikey._ensure_partition_for($1, $2)", 2,
+							  types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not call apikey._ensure_partition_for()");
 	SPI_finish();
 	apikey_batch_commit();
-	ensured_until = batch_end;
-
-	/* the housekeeper makes those of the days to come */
-	pg_atomic_write_u32(&slot->partitions_wanted, 1);
-	apikey_slot_wake(slot, APIKEY_WORKER_HOUSEKEEPER);
 	return true;
 }
 
@@ -242,26 +256,77 @@ drop_event(void)
 				 errhint("Check constraints and triggers on the partitions of apikey.usage.")));
 }
 
-/* Make the partitions that a batch has missed; false: an error. */
+/* Whether a partition was refused, and will be again: not for want of a lock or disk. */
+static bool
+is_refusal(int sqlerrcode)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return is_data_error(sqlerrcode) ||
+		category == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
+		category == ERRCODE_FEATURE_NOT_SUPPORTED;
+}
+
+static void
+lose_day(int64 day)
+{
+	lost_days[next_lost_day].day = day;
+	lost_days[next_lost_day].until =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOST_DAY_MS);
+	next_lost_day = (next_lost_day + 1) % BATCH_DAYS_MAX;
+	ereport(LOG,
+			(errmsg("usage events of a day are dropped: there is no partition for them"),
+			 errdetail("%s", apikey_worker_error)));
+}
+
+/*
+ * Make the partitions that a batch has missed, as many as can be made; false:
+ * not all.
+ */
 static bool
 make_partitions_after_error(void)
 {
 	volatile TimestampTz started = GetCurrentTimestamp();
-	volatile bool done = false;
+	volatile bool done = true;
+	volatile bool refused = false;
+	volatile bool lost = false;
 
 	apikey_worker_abort();
-	PG_TRY();
+	for (volatile int i = 0; i < ndays; i++)
 	{
-		if (!make_partitions())
-			apikey_worker_gone();
-		done = true;
+		PG_TRY();
+		{
+			if (!make_partitions(&days[i]))
+				apikey_worker_gone();
+		}
+		PG_CATCH();
+		{
+			done = false;
+			if (is_refusal(apikey_worker_failed(APIKEY_TASK_USAGE, started)))
+			{
+				refused = true;
+				if (refusals + 1 >= REFUSED_MAX)
+				{
+					lose_day(days[i].day);
+					lost = true;
+				}
+			}
+		}
+		PG_END_TRY();
 	}
-	PG_CATCH();
-	{
-		(void) apikey_worker_failed(APIKEY_TASK_USAGE, started);
-	}
-	PG_END_TRY();
-	return done;
+	if (lost)
+		refusals = 0;
+	else if (refused)
+		refusals++;
+	if (!done)
+		return lost;
+
+	ensured_until = batch_end;
+
+	/* the housekeeper makes those of the days to come */
+	pg_atomic_write_u32(&slot->partitions_wanted, 1);
+	apikey_slot_wake(slot, APIKEY_WORKER_HOUSEKEEPER);
+	return true;
 }
 
 /* What to do after an error of a batch, in the PG_CATCH of it. */
@@ -312,7 +377,7 @@ apikey_batch_write(void)
 	if (!stored)
 		return GetCurrentTimestamp() < not_before ? APIKEY_BATCH_FAILED : APIKEY_BATCH_MORE;
 	apikey_task_record(slot, APIKEY_TASK_USAGE, started, batch_rows, NULL);
-	failures = 0;
+	failures = refusals = 0;
 	if (batch_rows < row_limit && apikey_usage_store_bytes() < BATCH_BYTES_MAX &&
 		ndays < BATCH_DAYS_MAX)
 		return APIKEY_BATCH_DONE;

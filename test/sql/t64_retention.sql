@@ -229,6 +229,37 @@ SELECT pg_temp.housekeep();
 SELECT leaf FROM apikey.usage_archive WHERE leaf LIKE 'usage_2068%';
 ROLLBACK;
 
+-- names that are taken, of tables and of types
+BEGIN;
+CREATE TABLE apikey.usage_20680301 ();
+CREATE TYPE apikey.usage_20680301000000_20680302000000 AS ENUM ();
+CREATE VIEW apikey.usage_20680301000000_20680302000000_2 AS SELECT 1 AS one;
+SELECT apikey._ensure_partition_for('2068-03-01 05:00+00', '2068-03-02 05:00+00');
+SELECT leaf FROM leaves;
+ROLLBACK;
+
+-- an old snapshot does not show what is not counted
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT apikey.drop_old_partitions();
+ROLLBACK;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT apikey._sweep_usage(1);
+ROLLBACK;
+
+-- nobody looks whether all is counted while everybody waits for usage
+BEGIN;
+SELECT apikey._ensure_partition_for('2067-03-01 05:00+00', '2067-03-01 05:00+00');
+CREATE TEMP TABLE looks (n serial, usage_locked boolean) ON COMMIT DROP;
+CREATE OR REPLACE FUNCTION apikey._counted(leaf regclass) RETURNS boolean LANGUAGE sql AS $$
+	INSERT INTO pg_temp.looks (usage_locked) SELECT EXISTS (
+		SELECT FROM pg_locks l
+		WHERE l.pid = pg_backend_pid() AND l.relation = 'apikey.usage'::regclass AND l.mode = 'AccessExclusiveLock');
+	SELECT true $$;
+SELECT apikey._remove_leaves(ARRAY['apikey.usage_20670301'::regclass], 1);
+SELECT usage_locked FROM looks ORDER BY n;
+SELECT leaf FROM leaves;
+ROLLBACK;
+
 SELECT apikey.revoke_access('t64_admin', 'admin', 't64'), apikey.revoke_access('t64_analyst', 'analyst', 't64'), apikey.revoke_access('t64_other', 'analyst', 't64b');
 SELECT apikey.assign_usage_class('t64', NULL), apikey.assign_usage_class('t64b', NULL);
 SELECT apikey.set_usage_class('gold', NULL), apikey.set_usage_class('short', NULL);
