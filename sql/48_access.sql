@@ -55,6 +55,7 @@ BEGIN
 		('usage', 'relation', 'secret_label', false),
 		('usage', 'relation', 'key_control', false),
 		('usage', 'relation', 'usage_recent', false),
+		('usage', 'relation', 'usage_requests', false),
 		('usage', 'relation', 'denials', false),
 		('usage', 'relation', 'top_keys', false),
 		('usage', 'relation', 'slow_endpoints', false),

@@ -10,9 +10,48 @@
 -- OFFSET 0 keeps these look-ups apart from the rows they are for.
 --
 -- A verification is a row that is not LOGGED.  An application that logs what
--- became of a request writes another row for it, with code LOGGED: rates of
--- denials are of verifications, rates of errors of what was logged.
+-- became of a request writes another row for it, with code LOGGED, or the only
+-- one, if it verifies with record => false; denials are recorded always.  So
+-- requests are counted by usage_requests and nowhere else: rates of denials are
+-- of requests, rates of errors of what was logged.
 -- ---------------------------------------------------------------------------
+
+-- Within a key and hour the more frequent of the two codes is the number of
+-- accepted requests.  Conditions on its four first columns go down to
+-- usage_hourly; columns that nobody asks for are not added up.
+CREATE VIEW apikey.usage_requests WITH (security_invoker = true) AS
+SELECT
+	r.hour,
+	r.tenant_id,
+	r.environment_id,
+	r.key_id,
+	GREATEST(r.valid, r.logged) OPERATOR(pg_catalog.+) r.denials AS requests,
+	GREATEST(r.valid, r.logged) AS accepted,
+	r.denials,
+	r.valid OPERATOR(pg_catalog.+) r.denials AS verifications,
+	r.logged,
+	r.errors,
+	r.units,
+	r.bytes,
+	r.latency,
+	r.ips
+FROM (
+		SELECT
+			h.hour,
+			h.tenant_id,
+			h.environment_id,
+			h.key_id,
+			COALESCE(pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'VALID'), 0)::pg_catalog.int8 AS valid,
+			COALESCE(pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'LOGGED'), 0)::pg_catalog.int8 AS logged,
+			pg_catalog.sum(h.denials)::pg_catalog.int8 AS denials,
+			pg_catalog.sum(h.errors)::pg_catalog.int8 AS errors,
+			pg_catalog.sum(h.units) AS units,
+			pg_catalog.sum(h.bytes_in OPERATOR(pg_catalog.+) h.bytes_out) AS bytes,
+			apikey.latency_merge(h.latency) AS latency,
+			apikey.ip_merge(h.ips) AS ips
+		FROM apikey.usage_hourly h
+		GROUP BY h.hour, h.tenant_id, h.environment_id, h.key_id
+	) r;
 
 CREATE VIEW apikey.usage_recent WITH (security_invoker = true) AS
 SELECT
@@ -85,8 +124,9 @@ SELECT
 	k.owner,
 	k.project,
 	e.environment,
+	s.requests::pg_catalog.int8 AS requests,
 	s.verifications::pg_catalog.int8 AS verifications,
-	pg_catalog.round(s.verifications OPERATOR(pg_catalog./) NULLIF(s.of_tenant, 0), 4) AS share,
+	pg_catalog.round(s.requests OPERATOR(pg_catalog./) NULLIF(s.of_tenant, 0), 4) AS share,
 	s.denials::pg_catalog.int8 AS denials,
 	s.logged::pg_catalog.int8 AS logged,
 	s.errors::pg_catalog.int8 AS errors,
@@ -100,23 +140,23 @@ SELECT
 FROM (
 		SELECT
 			h.*,
-			h.calls OPERATOR(pg_catalog.-) h.logged AS verifications,
-			pg_catalog.sum(h.calls OPERATOR(pg_catalog.-) h.logged) OVER (PARTITION BY h.tenant_id) AS of_tenant,
-			pg_catalog.rank() OVER (PARTITION BY h.tenant_id ORDER BY h.calls OPERATOR(pg_catalog.-) h.logged DESC) AS rank
+			pg_catalog.sum(h.requests) OVER (PARTITION BY h.tenant_id) AS of_tenant,
+			pg_catalog.rank() OVER (PARTITION BY h.tenant_id ORDER BY h.requests DESC) AS rank
 		FROM (
 				SELECT
 					r.tenant_id,
 					r.key_id,
 					r.environment_id,
-					pg_catalog.sum(r.calls) AS calls,
-					COALESCE(pg_catalog.sum(r.calls) FILTER (WHERE r.code OPERATOR(pg_catalog.=) 'LOGGED'), 0) AS logged,
+					pg_catalog.sum(r.requests) AS requests,
+					pg_catalog.sum(r.verifications) AS verifications,
 					pg_catalog.sum(r.denials) AS denials,
+					pg_catalog.sum(r.logged) AS logged,
 					pg_catalog.sum(r.errors) AS errors,
 					pg_catalog.sum(r.units) AS units,
-					pg_catalog.sum(r.bytes_in OPERATOR(pg_catalog.+) r.bytes_out) AS bytes,
+					pg_catalog.sum(r.bytes) AS bytes,
 					apikey.latency_merge(r.latency) AS latency,
 					apikey.ip_merge(r.ips) AS ips
-				FROM apikey.usage_hourly r
+				FROM apikey.usage_requests r
 				WHERE r.hour OPERATOR(pg_catalog.>) (apikey._view_now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval) AND r.key_id IS NOT NULL
 				GROUP BY r.tenant_id, r.key_id, r.environment_id
 			) h
@@ -171,9 +211,10 @@ SELECT
 	s.hour,
 	e.tenant,
 	e.environment,
-	(s.calls OPERATOR(pg_catalog.-) s.logged)::pg_catalog.int8 AS verifications,
+	s.requests::pg_catalog.int8 AS requests,
+	s.verifications::pg_catalog.int8 AS verifications,
 	s.denials::pg_catalog.int8 AS denials,
-	pg_catalog.round(s.denials OPERATOR(pg_catalog./) NULLIF((s.calls OPERATOR(pg_catalog.-) s.logged), 0), 4) AS denial_rate,
+	pg_catalog.round(s.denials OPERATOR(pg_catalog./) NULLIF(s.requests, 0), 4) AS denial_rate,
 	s.logged::pg_catalog.int8 AS logged,
 	s.errors::pg_catalog.int8 AS errors,
 	pg_catalog.round(s.errors OPERATOR(pg_catalog./) NULLIF(s.logged, 0), 4) AS error_rate,
@@ -184,11 +225,12 @@ FROM (
 			r.hour,
 			r.tenant_id,
 			r.environment_id,
-			pg_catalog.sum(r.calls) AS calls,
-			COALESCE(pg_catalog.sum(r.calls) FILTER (WHERE r.code OPERATOR(pg_catalog.=) 'LOGGED'), 0) AS logged,
+			pg_catalog.sum(r.requests) AS requests,
+			pg_catalog.sum(r.verifications) AS verifications,
 			pg_catalog.sum(r.denials) AS denials,
+			pg_catalog.sum(r.logged) AS logged,
 			pg_catalog.sum(r.errors) AS errors
-		FROM apikey.usage_hourly r
+		FROM apikey.usage_requests r
 		GROUP BY r.hour, r.tenant_id, r.environment_id
 	) s
 	LEFT JOIN LATERAL (
@@ -222,6 +264,22 @@ COMMENT ON COLUMN apikey.usage_recent.secret_id IS 'the secret that was presente
 COMMENT ON COLUMN apikey.usage_recent.tenant_id IS 'tenant of the key';
 COMMENT ON COLUMN apikey.usage_recent.environment_id IS 'environment of the key';
 
+COMMENT ON VIEW apikey.usage_requests IS 'requests of each key and hour: the one place that says what a request is';
+COMMENT ON COLUMN apikey.usage_requests.hour IS 'the hour begins here';
+COMMENT ON COLUMN apikey.usage_requests.tenant_id IS 'tenant of the key; NULL where no key was found';
+COMMENT ON COLUMN apikey.usage_requests.environment_id IS 'environment of the key';
+COMMENT ON COLUMN apikey.usage_requests.key_id IS 'the key; NULL where none was found';
+COMMENT ON COLUMN apikey.usage_requests.requests IS 'accepted + denials';
+COMMENT ON COLUMN apikey.usage_requests.accepted IS 'accepted requests: the rows VALID or the rows LOGGED, whichever are more';
+COMMENT ON COLUMN apikey.usage_requests.denials IS 'requests that were not accepted';
+COMMENT ON COLUMN apikey.usage_requests.verifications IS 'attempts that were recorded, log_usage() apart';
+COMMENT ON COLUMN apikey.usage_requests.logged IS 'requests the application logged with log_usage()';
+COMMENT ON COLUMN apikey.usage_requests.errors IS 'of these, with an HTTP status from 500 on';
+COMMENT ON COLUMN apikey.usage_requests.units IS 'sum of the units of all rows';
+COMMENT ON COLUMN apikey.usage_requests.bytes IS 'sum of the sizes of requests and answers';
+COMMENT ON COLUMN apikey.usage_requests.latency IS 'histogram of the latencies, for latency_percentile() and latency_merge()';
+COMMENT ON COLUMN apikey.usage_requests.ips IS 'set of the addresses of clients, for ip_count() and ip_merge()';
+
 COMMENT ON VIEW apikey.denials IS 'what was not accepted, for each hour, key, class of endpoint and reason';
 COMMENT ON COLUMN apikey.denials.hour IS 'the hour begins here';
 COMMENT ON COLUMN apikey.denials.tenant IS 'path of the tenant; NULL where no key was found';
@@ -236,7 +294,7 @@ COMMENT ON COLUMN apikey.denials.ips IS 'number of addresses they came from';
 COMMENT ON COLUMN apikey.denials.tenant_id IS 'tenant of the key';
 COMMENT ON COLUMN apikey.denials.environment_id IS 'environment of the key';
 
-COMMENT ON VIEW apikey.top_keys IS 'keys by the verifications of the last 24 hours, most first in each tenant';
+COMMENT ON VIEW apikey.top_keys IS 'keys by the requests of the last 24 hours, most first in each tenant';
 COMMENT ON COLUMN apikey.top_keys.tenant IS 'path of the tenant';
 COMMENT ON COLUMN apikey.top_keys.rank IS 'place among the keys of the tenant';
 COMMENT ON COLUMN apikey.top_keys.key_id IS 'the key';
@@ -244,9 +302,10 @@ COMMENT ON COLUMN apikey.top_keys.name IS 'what it is called; NULL also where it
 COMMENT ON COLUMN apikey.top_keys.owner IS 'who holds it';
 COMMENT ON COLUMN apikey.top_keys.project IS 'project of the key';
 COMMENT ON COLUMN apikey.top_keys.environment IS 'environment of the key';
-COMMENT ON COLUMN apikey.top_keys.verifications IS 'attempts, log_usage() apart';
-COMMENT ON COLUMN apikey.top_keys.share IS 'part of all verifications of the tenant, 0 to 1';
-COMMENT ON COLUMN apikey.top_keys.denials IS 'verifications that were not accepted';
+COMMENT ON COLUMN apikey.top_keys.requests IS 'accepted requests and denials, as in usage_requests';
+COMMENT ON COLUMN apikey.top_keys.verifications IS 'attempts that were recorded, log_usage() apart';
+COMMENT ON COLUMN apikey.top_keys.share IS 'part of all requests of the tenant, 0 to 1';
+COMMENT ON COLUMN apikey.top_keys.denials IS 'requests that were not accepted';
 COMMENT ON COLUMN apikey.top_keys.logged IS 'requests the application logged with log_usage()';
 COMMENT ON COLUMN apikey.top_keys.errors IS 'of these, with an HTTP status from 500 on';
 COMMENT ON COLUMN apikey.top_keys.units IS 'sum of the units of all rows';
@@ -276,9 +335,10 @@ COMMENT ON VIEW apikey.error_rates IS 'denials and errors of each hour and envir
 COMMENT ON COLUMN apikey.error_rates.hour IS 'the hour begins here';
 COMMENT ON COLUMN apikey.error_rates.tenant IS 'path of the tenant; NULL where no key was found';
 COMMENT ON COLUMN apikey.error_rates.environment IS 'environment of the keys';
-COMMENT ON COLUMN apikey.error_rates.verifications IS 'attempts, log_usage() apart';
-COMMENT ON COLUMN apikey.error_rates.denials IS 'of these, not accepted';
-COMMENT ON COLUMN apikey.error_rates.denial_rate IS 'denials / verifications, 0 to 1; NULL: there was none';
+COMMENT ON COLUMN apikey.error_rates.requests IS 'accepted requests and denials, as in usage_requests';
+COMMENT ON COLUMN apikey.error_rates.verifications IS 'attempts that were recorded, log_usage() apart';
+COMMENT ON COLUMN apikey.error_rates.denials IS 'requests that were not accepted';
+COMMENT ON COLUMN apikey.error_rates.denial_rate IS 'denials / requests, 0 to 1; NULL: there was none';
 COMMENT ON COLUMN apikey.error_rates.logged IS 'requests the application logged with log_usage()';
 COMMENT ON COLUMN apikey.error_rates.errors IS 'of these, with an HTTP status from 500 on';
 COMMENT ON COLUMN apikey.error_rates.error_rate IS 'errors / logged, 0 to 1; NULL: nothing was logged';

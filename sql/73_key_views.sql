@@ -30,9 +30,10 @@ SELECT
 	k.last_used_at,
 	c.secrets,
 	c.secret_created_at,
+	d.requests::pg_catalog.int8 AS requests,
 	d.verifications::pg_catalog.int8 AS verifications,
 	d.denials::pg_catalog.int8 AS denials,
-	pg_catalog.round(d.denials OPERATOR(pg_catalog./) NULLIF(d.verifications, 0), 4) AS denial_rate,
+	pg_catalog.round(d.denials OPERATOR(pg_catalog./) NULLIF(d.requests, 0), 4) AS denial_rate,
 	d.logged::pg_catalog.int8 AS logged,
 	d.errors::pg_catalog.int8 AS errors,
 	pg_catalog.round(d.errors OPERATOR(pg_catalog./) NULLIF(d.logged, 0), 4) AS error_rate,
@@ -44,11 +45,12 @@ FROM apikey.key_label k
 		WHERE l.key_id OPERATOR(pg_catalog.=) k.key_id OFFSET 0) c
 	CROSS JOIN LATERAL (
 		SELECT
-			COALESCE(pg_catalog.sum(r.calls) FILTER (WHERE r.code OPERATOR(pg_catalog.<>) 'LOGGED'), 0) AS verifications,
-			COALESCE(pg_catalog.sum(r.calls) FILTER (WHERE r.code OPERATOR(pg_catalog.=) 'LOGGED'), 0) AS logged,
+			COALESCE(pg_catalog.sum(r.requests), 0) AS requests,
+			COALESCE(pg_catalog.sum(r.verifications), 0) AS verifications,
+			COALESCE(pg_catalog.sum(r.logged), 0) AS logged,
 			COALESCE(pg_catalog.sum(r.denials), 0) AS denials,
 			COALESCE(pg_catalog.sum(r.errors), 0) AS errors
-		FROM apikey.usage_hourly r
+		FROM apikey.usage_requests r
 		WHERE r.key_id OPERATOR(pg_catalog.=) k.key_id
 			AND r.hour OPERATOR(pg_catalog.>) (apikey._view_now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
 	) d
@@ -67,7 +69,7 @@ FROM apikey.key_label k
 			CASE WHEN s.state OPERATOR(pg_catalog.=) 'active' AND k.expires_at OPERATOR(pg_catalog.<=)
 				(apikey._view_now() OPERATOR(pg_catalog.+) '7 days'::pg_catalog.interval) THEN 'expires_soon' END,
 			CASE WHEN d.denials OPERATOR(pg_catalog.>=) 20
-				AND (d.denials OPERATOR(pg_catalog.*) 10) OPERATOR(pg_catalog.>) d.verifications THEN 'denied_often' END,
+				AND (d.denials OPERATOR(pg_catalog.*) 10) OPERATOR(pg_catalog.>) d.requests THEN 'denied_often' END,
 			CASE WHEN d.errors OPERATOR(pg_catalog.>=) 20
 				AND (d.errors OPERATOR(pg_catalog.*) 20) OPERATOR(pg_catalog.>) d.logged THEN 'errors_often' END,
 			CASE WHEN COALESCE(k.last_used_at, k.created_at) OPERATOR(pg_catalog.<)
@@ -254,9 +256,10 @@ COMMENT ON COLUMN apikey.key_health.expires_at IS 'not accepted from then on, bu
 COMMENT ON COLUMN apikey.key_health.last_used_at IS 'last use: accepted, or told of by log_usage';
 COMMENT ON COLUMN apikey.key_health.secrets IS 'number of secrets that are accepted';
 COMMENT ON COLUMN apikey.key_health.secret_created_at IS 'when the newest of them was made';
-COMMENT ON COLUMN apikey.key_health.verifications IS 'attempts of the last 24 hours, log_usage() apart';
-COMMENT ON COLUMN apikey.key_health.denials IS 'of these, not accepted';
-COMMENT ON COLUMN apikey.key_health.denial_rate IS 'denials / verifications, 0 to 1; NULL: there was none';
+COMMENT ON COLUMN apikey.key_health.requests IS 'accepted requests and denials of the last 24 hours, as in usage_requests';
+COMMENT ON COLUMN apikey.key_health.verifications IS 'attempts of the last 24 hours that were recorded, log_usage() apart';
+COMMENT ON COLUMN apikey.key_health.denials IS 'requests of the last 24 hours that were not accepted';
+COMMENT ON COLUMN apikey.key_health.denial_rate IS 'denials / requests, 0 to 1; NULL: there was none';
 COMMENT ON COLUMN apikey.key_health.logged IS 'requests of the last 24 hours the application logged with log_usage()';
 COMMENT ON COLUMN apikey.key_health.errors IS 'of these, with an HTTP status from 500 on';
 COMMENT ON COLUMN apikey.key_health.error_rate IS 'errors / logged, 0 to 1; NULL: nothing was logged';

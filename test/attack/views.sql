@@ -3,7 +3,7 @@ Four of these run with the rights of their owner: key_label, environment_label,
 secret_label and key_control.  The form is that of reads.sql.
 
 --- every column of every view of usage and keys | clean
-SELECT * FROM apikey.usage_recent; SELECT * FROM apikey.denials; SELECT * FROM apikey.top_keys; SELECT * FROM apikey.slow_endpoints; SELECT * FROM apikey.error_rates;
+SELECT * FROM apikey.usage_recent; SELECT * FROM apikey.usage_requests; SELECT * FROM apikey.denials; SELECT * FROM apikey.top_keys; SELECT * FROM apikey.slow_endpoints; SELECT * FROM apikey.error_rates;
 SELECT * FROM apikey.key_health; SELECT * FROM apikey.expiring_keys; SELECT * FROM apikey.unused_keys; SELECT * FROM apikey.old_secret_users; SELECT * FROM apikey.compliance_report;
 SELECT * FROM apikey.key_label; SELECT * FROM apikey.environment_label; SELECT * FROM apikey.secret_label; SELECT * FROM apikey.key_control; SELECT * FROM apikey.usage_hourly; SELECT * FROM apikey.usage_daily;
 --- own keys are in the view of names | own plain | analyst,auditor,operator,admin,above
@@ -22,7 +22,7 @@ SELECT * FROM apikey.key_health WHERE key_id = <key>; SELECT * FROM apikey.top_k
 --- tenants of others by their number | empty | analyst,auditor,operator,admin,above
 SELECT * FROM apikey.environment_label WHERE tenant_id = <tid>; SELECT * FROM apikey.compliance_report WHERE tenant_id = <tid>; SELECT * FROM apikey.error_rates WHERE tenant_id = <tid>; SELECT * FROM apikey.denials WHERE tenant_id = <tid>;
 --- traffic of nobody's keys | empty | analyst,auditor,operator,admin,above
-SELECT * FROM apikey.usage_recent WHERE tenant_id IS NULL; SELECT * FROM apikey.denials WHERE tenant_id IS NULL; SELECT * FROM apikey.error_rates WHERE tenant_id IS NULL;
+SELECT * FROM apikey.usage_recent WHERE tenant_id IS NULL; SELECT * FROM apikey.usage_requests WHERE tenant_id IS NULL; SELECT * FROM apikey.denials WHERE tenant_id IS NULL; SELECT * FROM apikey.error_rates WHERE tenant_id IS NULL;
 --- the tables below the views of names | denied | none,verifier,analyst
 SELECT k.* FROM apikey.key_label l JOIN apikey.api_key k USING (key_id);
 --- the secrets below the view of their dates | denied

@@ -37,6 +37,7 @@ INSERT INTO t74_key SELECT 'dead', key_id, secret_id FROM apikey.create_key('t74
 INSERT INTO t74_key SELECT 'below', key_id, secret_id FROM apikey.create_key('t74a/sub', 'production', name => 'below', owner => 'sue');
 INSERT INTO t74_key SELECT 'foreign', key_id, secret_id FROM apikey.create_key('t74b', 'production', name => 'foreign', owner => 'foreign', tags => '{project:foreign}', expires_at => '2031-03-21');
 INSERT INTO t74_key SELECT 'foreign old', key_id, secret_id FROM apikey.create_key('t74b', 'production', name => 'foreign old', owner => 'foreign');
+INSERT INTO t74_key SELECT 'quiet', key_id, secret_id FROM apikey.create_key('t74a/sub', 'dev', name => 'quiet', owner => 'sue');
 INSERT INTO t74_key SELECT 'gone', key_id, secret_id FROM apikey.create_key('t74a', 'production', name => 'gone', owner => 'bob');
 -- with a second pair of eyes
 SET LOCAL ROLE regress_t74_op;
@@ -67,6 +68,12 @@ FROM (VALUES
 	('turned', '2031-03-15 09:00', 'VALID', '/orders/6', NULL, NULL, '10.1.0.4', 'cron', 3),
 	('turned', '2031-03-15 10:00', 'LOGGED', '/orders/6', 200, 7, '10.1.0.4', 'other', 9),
 	('turned, too', '2031-03-15 09:30', 'SUPERSEDED', '/orders/6', NULL, NULL, '10.1.0.5', 'cron', 4),
+	-- verifies with record => false and logs afterwards; only denials are recorded then
+	('quiet', '2031-03-15 10:00', 'LOGGED', '/orders/9', 200, 10, '10.2.0.9', 'sub/1', 1000),
+	('quiet', '2031-03-15 10:00', 'IP_DENIED', '/orders/9', NULL, NULL, '10.2.0.9', 'sub/1', 25),
+	-- and in another hour records, too, but logs part only
+	('quiet', '2031-03-15 11:00', 'VALID', '/orders/9', NULL, NULL, '10.2.0.9', 'sub/1', 60),
+	('quiet', '2031-03-15 11:00', 'LOGGED', '/reports', 200, 10, '10.2.0.9', 'sub/1', 50),
 	('gone', '2031-03-15 08:00', 'VALID', '/orders/7', NULL, NULL, '10.1.0.6', 'shop/1', 2),
 	('below', '2031-03-15 12:15', 'VALID', '/orders/8', NULL, NULL, '10.2.0.1', 'sub/1', 3),
 	('below', '2031-03-15 12:16', 'LOGGED', '/orders/8', 200, 4000, '10.2.0.1', 'sub/1', 3),
@@ -93,18 +100,28 @@ SELECT tenant, environment, name, owner, code, accepted, count(*), min(at), max(
 SELECT at, name, code, endpoint, ip, user_agent, request_id FROM apikey.usage_recent LIMIT 2;
 SELECT bool_and(at <= before) AS newest_first FROM (SELECT at, lag(at) OVER () AS before FROM apikey.usage_recent) u;
 SELECT hour, tenant, environment, name, owner, endpoint_class, code, calls, ips FROM apikey.denials ORDER BY hour, name;
-SELECT tenant, rank, name, owner, project, environment, verifications, share, denials, logged, errors, units, bytes, p50_ms IS NOT NULL AS timed, p50_ms <= p95_ms AS p, ips FROM apikey.top_keys;
+SELECT tenant, rank, name, owner, project, environment, requests, verifications, share, denials, logged, errors, units, bytes, p50_ms IS NOT NULL AS timed, p50_ms <= p95_ms AS p, ips FROM apikey.top_keys;
 SELECT sum(share) BETWEEN 0.9998 AND 1.0002 AS whole FROM apikey.top_keys WHERE tenant = 't74a';
 SELECT tenant, environment, endpoint_class, timed, p50_ms BETWEEN mean_ms * 0.8 AND mean_ms * 1.2 AS p50, p50_ms <= p95_ms AND p95_ms <= p99_ms AS p, mean_ms, logged, errors, error_rate FROM apikey.slow_endpoints;
-SELECT hour, tenant, environment, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.error_rates WHERE hour >= '2031-03-15 08:00+00';
+SELECT hour, tenant, environment, requests, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.error_rates WHERE hour >= '2031-03-15 08:00+00';
 -- the same from the rows
 SELECT count(*) AS differ FROM (
 	SELECT hour, tenant_id, environment_id, verifications, denials, logged, errors FROM apikey.error_rates
 	EXCEPT
 	SELECT date_trunc('hour', at), tenant_id, environment_id, count(*) FILTER (WHERE code <> 'LOGGED'), count(*) FILTER (WHERE code <> ALL ('{VALID,LOGGED}')), count(*) FILTER (WHERE code = 'LOGGED'), count(*) FILTER (WHERE status >= 500)
 	FROM apikey.usage GROUP BY 1, 2, 3) d;
+-- requests: within a key and hour verifications and what was logged are the same ones
+SELECT count(*) AS differ FROM (
+	SELECT hour, key_id, requests, accepted, denials, verifications, logged, coalesce(apikey.ip_count(ips), 0) FROM apikey.usage_requests
+	EXCEPT
+	SELECT hour, key_id, CASE WHEN v > l THEN v ELSE l END + d, CASE WHEN v > l THEN v ELSE l END, d, v + d, l, ips FROM (
+		SELECT date_trunc('hour', at) AS hour, key_id, count(*) FILTER (WHERE code = 'VALID') AS v, count(*) FILTER (WHERE code = 'LOGGED') AS l, count(*) FILTER (WHERE code NOT IN ('VALID', 'LOGGED')) AS d, count(DISTINCT ip) AS ips
+		FROM apikey.usage GROUP BY 1, 2) u) d;
+SELECT (SELECT sum(requests) FROM apikey.usage_requests) = (SELECT sum(requests) FROM apikey.error_rates) AS same,
+	(SELECT sum(requests) FROM apikey.usage_requests WHERE key_id IS NOT NULL AND hour > '2031-03-14 12:30+00') = (SELECT sum(requests) FROM apikey.top_keys) AS same_of_keys;
+SELECT requests, verifications, denials, denial_rate, logged, health, problems FROM apikey.key_health WHERE name = 'quiet';
 -- --- keys
-SELECT tenant, environment, name, owner, project, state, health, problems, secrets, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.key_health ORDER BY tenant, name;
+SELECT tenant, environment, name, owner, project, state, health, problems, secrets, requests, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.key_health ORDER BY tenant, name;
 SELECT ends_at, ends_in, what, tenant, environment, name, owner, project, secret_id IS NOT NULL AS secret, last_used_at FROM apikey.expiring_keys;
 SELECT unused_since, unused_for, never_used, tenant, environment, name, owner, status FROM apikey.unused_keys;
 SELECT tenant, environment, name, owner, project, superseded_at, expires_at, verifications, denials, last_used_at, ips, ip, user_agent FROM apikey.old_secret_users;
@@ -116,13 +133,13 @@ CREATE TABLE public.t74_customer (tenant text, customer text);
 GRANT SELECT ON public.t74_customer TO regress_t74_analyst;
 INSERT INTO t74_customer VALUES ('t74a', 'Acme Inc.'), ('t74a/sub', 'Acme Europe'), ('t74b', 'Somebody else');
 SET LOCAL ROLE regress_t74_analyst;
-SELECT c.customer, sum(t.verifications) AS verifications FROM t74_customer c LEFT JOIN apikey.top_keys t USING (tenant) GROUP BY 1 ORDER BY 1;
+SELECT c.customer, sum(t.requests) AS requests FROM t74_customer c LEFT JOIN apikey.top_keys t USING (tenant) GROUP BY 1 ORDER BY 1;
 
 -- --- who sees what
 RESET ROLE;
 CREATE FUNCTION public.t74_views() RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT relname::text FROM pg_class WHERE relnamespace = 'apikey'::regnamespace AND relkind = 'v'
-		AND relname IN ('usage_recent', 'denials', 'top_keys', 'slow_endpoints', 'error_rates', 'key_health', 'expiring_keys', 'unused_keys', 'old_secret_users', 'compliance_report',
+		AND relname IN ('usage_recent', 'usage_requests', 'denials', 'top_keys', 'slow_endpoints', 'error_rates', 'key_health', 'expiring_keys', 'unused_keys', 'old_secret_users', 'compliance_report',
 			'key_label', 'environment_label', 'secret_label', 'key_control') ORDER BY relname COLLATE "C" $$;
 CREATE TABLE public.t74_tenant AS SELECT tenant_id, concat_ws('/', (SELECT name FROM apikey.tenant p WHERE p.tenant_id = t.parent_id), name) AS path FROM apikey.tenant t WHERE name ~ '^(t74|sub$)';
 CREATE TABLE public.t74_seen (view text, tenant_id bigint, content text);
@@ -191,6 +208,7 @@ FROM t74_plan('SELECT * FROM apikey.usage_recent') p, LATERAL substring(p FROM '
 SELECT bool_or(p ~ 'api_key_pkey') AS api_key_pkey, bool_or(p ~ 'Seq Scan on api_key') AS all_keys FROM t74_plan('SELECT * FROM apikey.usage_recent') p;
 SELECT bool_or(p ~ 'api_key_pkey') AS api_key_pkey, bool_or(p ~ 'Seq Scan on api_key') AS all_keys FROM t74_plan('SELECT * FROM apikey.top_keys') p;
 SELECT bool_or(p ~ 'Index Cond: \(\(?key_id = ') AS by_key FROM t74_plan('SELECT * FROM apikey.key_health WHERE key_id = 1') p;
+SELECT bool_or(p ~ 'Index Cond: .*key_id = .*hour >') AS by_key_and_hour FROM t74_plan($$SELECT requests FROM apikey.usage_requests WHERE key_id = 1 AND hour > '2031-03-15 00:00+00'$$) p;
 -- a condition on the hour is one of the rollup
 SELECT bool_or(p ~ 'Index Cond:.*hour >') AS by_hour FROM t74_plan($$SELECT * FROM apikey.error_rates WHERE hour > '2031-03-15 00:00+00'$$) p;
 
@@ -198,6 +216,6 @@ SELECT bool_or(p ~ 'Index Cond:.*hour >') AS by_hour FROM t74_plan($$SELECT * FR
 SELECT t74_clock('2035-01-01 00:00:00+00') \gset
 SET LOCAL ROLE regress_t74_analyst;
 SELECT (SELECT count(*) FROM apikey.usage_recent) AS recent, (SELECT count(*) FROM apikey.top_keys) AS top, (SELECT count(*) FROM apikey.slow_endpoints) AS slow, (SELECT count(*) FROM apikey.old_secret_users) AS old;
-SELECT DISTINCT health, verifications, denial_rate FROM apikey.key_health ORDER BY 1;
+SELECT DISTINCT health, requests, verifications, denial_rate FROM apikey.key_health ORDER BY 1;
 ROLLBACK;
 DROP ROLE regress_t74_analyst, regress_t74_all, regress_t74_sub, regress_t74_verifier, regress_t74_op, regress_t74_adm, regress_t74_none;
