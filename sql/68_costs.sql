@@ -65,7 +65,8 @@ $$;
 -- Else its hours are.  So days are added up in pieces, which are such days or
 -- what lies between them: few, whatever the period.
 CREATE FUNCTION apikey._cost_lines(since date, until date, tenants bigint[])
-	RETURNS TABLE (tenant_id bigint, key_id bigint, currency text, calls numeric, units numeric, bytes numeric, cost numeric)
+	RETURNS TABLE (tenant_id bigint, key_id bigint, currency text, calls numeric, units numeric, bytes numeric, cost numeric,
+		logged_calls numeric, logged_units numeric)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan
 	-- Millions of rows are few groups: compiling takes longer than adding them up,
@@ -167,7 +168,8 @@ BEGIN
 	)
 	SELECT nullif(s.tenant, 0), nullif(s.key, 0), p.currency, c.calls, c.units, s.bytes,
 		   -- exact: nothing is divided
-		   c.calls * p.per_call + c.units * p.per_unit + s.bytes * p.per_gb * 0.000000001
+		   c.calls * p.per_call + c.units * p.per_unit + s.bytes * p.per_gb * 0.000000001,
+		   s.logged_calls, s.logged_units
 	FROM sums s
 		LEFT JOIN apikey.price p ON p.price_id = s.price_id
 		CROSS JOIN LATERAL (SELECT CASE WHEN p.logged THEN s.logged_calls ELSE s.calls END AS calls,
@@ -185,7 +187,9 @@ CREATE TYPE apikey.cost AS (
 	units		numeric,
 	bytes		numeric,
 	cost		numeric,
-	deleted		boolean
+	deleted		boolean,
+	logged_calls	bigint,
+	logged_units	numeric
 );
 
 CREATE FUNCTION apikey.cost_report(period text DEFAULT 'month', tenant text DEFAULT NULL, digits integer DEFAULT NULL)
@@ -213,7 +217,8 @@ BEGIN
 	RETURN QUERY
 	WITH sums AS MATERIALIZED (
 		SELECT l.tenant_id, k.owner, p.project, l.key_id IS NOT NULL AND k.key_id IS NULL AS deleted, l.currency,
-			   sum(l.calls) AS calls, sum(l.units) AS units, sum(l.bytes) AS bytes, sum(l.cost) AS cost
+			   sum(l.calls) AS calls, sum(l.units) AS units, sum(l.bytes) AS bytes, sum(l.cost) AS cost,
+			   sum(l.logged_calls) AS logged_calls, sum(l.logged_units) AS logged_units
 		FROM apikey._cost_lines(days.since, days.until, tenants) l
 			LEFT JOIN apikey.api_key k ON k.key_id = l.key_id
 			-- as in apikey.key_label
@@ -235,7 +240,7 @@ BEGIN
 		   CASE WHEN digits IS NULL THEN trim_scale(p.cost)
 				WHEN p.place <= p.spare * ('1e' || digits)::numeric THEN p.whole + ('1e-' || digits)::numeric
 				ELSE p.whole END,
-		   p.deleted
+		   p.deleted, p.logged_calls::bigint, p.logged_units
 	FROM places p
 	ORDER BY p.tenant, p.owner, p.project, p.deleted, p.currency;
 END
@@ -250,10 +255,12 @@ COMMENT ON COLUMN apikey.cost.tenant IS 'tenant of the keys, as a path';
 COMMENT ON COLUMN apikey.cost.owner IS 'owner of the keys, as it is now';
 COMMENT ON COLUMN apikey.cost.project IS 'project of the keys, from their tag project:NAME';
 COMMENT ON COLUMN apikey.cost.currency IS 'currency of the prices; NULL: traffic without a price';
-COMMENT ON COLUMN apikey.cost.calls IS 'requests';
+COMMENT ON COLUMN apikey.cost.calls IS 'what its price counts: verifications, or what was logged; without a price verifications';
 COMMENT ON COLUMN apikey.cost.units IS 'their units';
 COMMENT ON COLUMN apikey.cost.bytes IS 'sizes of requests and answers';
 COMMENT ON COLUMN apikey.cost.cost IS 'what they cost; NULL without a price';
 COMMENT ON COLUMN apikey.cost.deleted IS 'true: of keys that were deleted, whose owner and project are not known any more';
+COMMENT ON COLUMN apikey.cost.logged_calls IS 'requests the application logged with log_usage(), whether the price counts them or not: more than calls, and a price with logged may be meant';
+COMMENT ON COLUMN apikey.cost.logged_units IS 'their units';
 COMMENT ON FUNCTION apikey.cost_report(text, text, integer) IS
 	'what accepted usage of a period cost, by tenant, owner and project; the rows add up to the whole, rounded ones to the rounded whole';

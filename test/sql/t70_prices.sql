@@ -100,11 +100,12 @@ BEGIN
 	END LOOP;
 END $$;
 CREATE FUNCTION pg_temp.recount(since timestamptz, until timestamptz)
-	RETURNS TABLE (tenant text, owner text, project text, currency text, calls bigint, units numeric, bytes numeric, cost numeric, deleted boolean) LANGUAGE sql AS $$
+	RETURNS TABLE (tenant text, owner text, project text, currency text, calls bigint, units numeric, bytes numeric, cost numeric, deleted boolean,
+		logged_calls bigint, logged_units numeric) LANGUAGE sql AS $$
 	SELECT apikey.tenant_path(u.tenant_id), k.owner, substr((SELECT t FROM unnest(k.tags) t WHERE t LIKE 'project:%' ORDER BY 1 LIMIT 1), 9), p.currency,
 		count(*) FILTER (WHERE m.metered), coalesce(sum(u.units) FILTER (WHERE m.metered), 0), sum(coalesce(bytes_in, 0) + coalesce(bytes_out, 0)),
 		sum(CASE WHEN m.metered THEN p.per_call + p.per_unit * u.units ELSE 0 * p.per_call END + (coalesce(bytes_in, 0) + coalesce(bytes_out, 0)) * p.per_gb / 10::numeric(40, 20) ^ 9),
-		k.key_id IS NULL
+		k.key_id IS NULL, count(*) FILTER (WHERE u.code = 'LOGGED'), coalesce(sum(u.units) FILTER (WHERE u.code = 'LOGGED'), 0)
 	FROM apikey.usage u
 		LEFT JOIN apikey.api_key k USING (key_id)
 		LEFT JOIN apikey.price p ON p.price_id = pg_temp.price_of(u.tenant_id, u.endpoint, u.at)
