@@ -182,7 +182,14 @@ BEGIN
 	END IF;
 	PERFORM apikey._require(name, 'name');
 	shown := apikey._shown(concat_ws('/', parent, name));
-	IF NOT name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$' THEN
+	IF name ~ '^[a-z0-9][a-z0-9_.-]{0,62}(/[a-z0-9][a-z0-9_.-]{0,62})+$' THEN
+		-- a path, which other functions take
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('invalid tenant name "%s"', apikey._shown(name)),
+			DETAIL = 'A name is 1 to 63 of a-z, 0-9, "_", "." and "-", and starts with a letter or digit.',
+			HINT = format('The tenant above is named apart: create_tenant(%L, parent => %L).',
+				regexp_replace(name, '^.*/', ''), concat_ws('/', parent, regexp_replace(name, '/[^/]*$', '')));
+	ELSIF NOT name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$' THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('invalid tenant name "%s"', apikey._shown(name)),
 			DETAIL = 'A name is 1 to 63 of a-z, 0-9, "_", "." and "-", and starts with a letter or digit.';

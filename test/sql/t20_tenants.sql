@@ -15,6 +15,10 @@ SELECT apikey.tenant_path(-1) IS NULL AS unknown, apikey.tenant_path(NULL) IS NU
 
 -- a name is taken under its parent only; a call is repeated by its key
 SELECT apikey.create_tenant('eu', parent => 't20');
+-- other functions take the path
+SELECT apikey.create_tenant('t20/south');
+SELECT apikey.create_tenant('eu/south', parent => 't20');
+SELECT apikey.create_tenant('t20/South');
 SELECT apikey.create_tenant('us', parent => 't20', max_keys => 3, idempotency_key => 'a')
      = apikey.create_tenant('us', parent => 't20', max_keys => 3, idempotency_key => 'a') AS same;
 SELECT apikey.create_tenant('us', parent => 't20', max_keys => 4, idempotency_key => 'a');
