@@ -103,22 +103,24 @@ CREATE POLICY rollup_state_read ON apikey.rollup_state FOR SELECT USING ((SELECT
 SELECT pg_catalog.pg_extension_config_dump('apikey.rollup_state', '');
 
 -- The state of a leaf; no row: it was never counted.  Not of this life: it is
--- that of a table of this name which was dumped, here or elsewhere.
+-- that of a table of this name which was dumped, here or elsewhere; or of one
+-- whose name no table has, so that this one may have had it.
 CREATE FUNCTION apikey._rollup_state(leaf regclass, this_life boolean) RETURNS SETOF apikey.rollup_state
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 1 SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 DECLARE
 	this_home CONSTANT oid := 'apikey.usage'::regclass;
 	cluster CONSTANT bigint := apikey._system_identifier();
 BEGIN
 	RETURN QUERY SELECT * FROM apikey.rollup_state s
-	WHERE CASE WHEN this_life THEN s.leaf_oid = _rollup_state.leaf ELSE s.leaf = _rollup_state.leaf::text END
+	WHERE CASE WHEN this_life THEN s.leaf_oid = _rollup_state.leaf
+			   ELSE s.leaf = _rollup_state.leaf::text OR to_regclass(s.leaf) IS NULL END
 		AND this_life = (s.home = this_home AND s.system_identifier = cluster);
 END
 $$;
 
 CREATE FUNCTION apikey._set_rollup_state(leaf regclass, seen pg_snapshot, scan_from bigint, rows bigint) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -140,7 +142,7 @@ $$;
 
 -- Notes why a leaf could not be counted; what is counted of it stays.
 CREATE FUNCTION apikey._set_rollup_error(leaf regclass, error text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -329,8 +331,8 @@ BEGIN
 END
 $$;
 
--- Days as the sums of their hours.
-CREATE FUNCTION apikey._rebuild_days(days date[]) RETURNS void
+-- Days as the sums of their hours, of all tenants or of these; 0 is none.
+CREATE FUNCTION apikey._rebuild_days(days date[], tenants bigint[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
@@ -338,7 +340,8 @@ DECLARE
 	next date;
 BEGIN
 	FOREACH next IN ARRAY days LOOP
-		DELETE FROM apikey.usage_daily u WHERE u.day = next;
+		DELETE FROM apikey.usage_daily u
+		WHERE u.day = next AND (tenants IS NULL OR coalesce(u.tenant_id, 0) = ANY (tenants));
 		INSERT INTO apikey.usage_daily
 		SELECT next, g.tenant_id, g.key_id, g.environment_id, g.endpoint_class, g.code,
 			   sum(g.calls)::bigint, sum(g.denials)::bigint, sum(g.errors)::bigint,
@@ -346,6 +349,7 @@ BEGIN
 			   sum(g.latency_calls)::bigint, sum(g.latency_us), apikey.latency_merge(g.latency), apikey.ip_merge(g.ips)
 		FROM apikey.usage_hourly g
 		WHERE g.hour >= next::timestamp AT TIME ZONE 'UTC' AND g.hour < (next + 1)::timestamp AT TIME ZONE 'UTC'
+			AND (tenants IS NULL OR coalesce(g.tenant_id, 0) = ANY (tenants))
 		GROUP BY g.tenant_id, g.key_id, g.environment_id, g.endpoint_class, g.code;
 	END LOOP;
 END
@@ -363,20 +367,32 @@ END
 $$;
 
 -- A leaf that came back: restored from a dump, or attached again as a copy.
--- Which of its rows are in the sums nothing tells but the sums.  Rows are
--- deleted by tenant, and only long after their hour is counted: so an hour that
--- has at least as many rows as were counted has lost none, and is counted anew;
--- of another one the sums stay.
+-- Which of its rows are in the sums nothing tells but the sums.  So an hour of a
+-- tenant is counted anew only where no row can be missing, and no sum becomes
+-- smaller; in doubt the sums stay, and nothing counts twice:
+--
+--   - Rows are deleted by tenant, and only long after their hour is counted.  An
+--     hour of a tenant that has fewer rows than were counted has lost some.
+--   - Where there are no sums of the hour, they may have been over their
+--     retention.  Then the day tells: its sum is no more than what its hours have,
+--     in rows or in sums, or else some rows are gone.
+--
+-- Rows are counted of all tenants at once.  The sums that stay are put out of the
+-- way, into a time long past, and back in place of what was counted of them.
 CREATE FUNCTION apikey._adopt_leaf(leaf regclass) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
+	away CONSTANT interval := '40000000 hours';
 	clock bigint;
 	now_seen pg_snapshot;
 	next_from bigint;
 	hours timestamptz[];
-	had bigint;
+	tenants bigint[];
+	all_hours timestamptz[];
+	days date[];
+	next record;
 	rows bigint;
 	uncounted bigint;
 BEGIN
@@ -387,24 +403,50 @@ BEGIN
 	clock := apikey._leaf_clock(leaf);
 	SELECT s.seen, s.scan_from INTO now_seen, next_from FROM apikey._seen(NULL, clock) s;
 	EXECUTE format($query$
-		WITH present AS (
-			SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, count(*) AS rows
-			FROM ONLY %s u WHERE apikey._newly_seen(u.xmin, NULL, $1) GROUP BY 1),
-		ends AS (SELECT min(p.hour) AS first, max(p.hour) AS last FROM present p),
+		WITH present AS MATERIALIZED (
+			SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, coalesce(u.tenant_id, 0) AS tenant, count(*) AS rows
+			FROM ONLY %s u WHERE apikey._newly_seen(u.xmin, NULL, $1) GROUP BY 1, 2),
+		ends AS (SELECT date_trunc('day', min(p.hour), 'UTC') AS first, date_trunc('day', max(p.hour), 'UTC') AS last FROM present p),
 		counted AS (
-			SELECT h.hour, sum(h.calls) AS rows FROM apikey.usage_hourly h
-			WHERE h.hour >= (SELECT e.first FROM ends e) AND h.hour <= (SELECT e.last FROM ends e) GROUP BY 1)
-		SELECT array_agg(p.hour) FILTER (WHERE p.rows >= coalesce(c.rows, 0) AND p.hour >= $2),
-			   coalesce(sum(c.rows) FILTER (WHERE p.rows >= c.rows), 0), coalesce(sum(p.rows), 0)
-		FROM present p LEFT JOIN counted c ON c.hour = p.hour$query$, leaf)
-		INTO hours, had, rows USING now_seen, apikey._rollup_start('hour');
+			SELECT h.hour, coalesce(h.tenant_id, 0) AS tenant, sum(h.calls) AS rows FROM apikey.usage_hourly h
+			WHERE h.hour >= (SELECT e.first FROM ends e) AND h.hour < (SELECT e.last + interval '24 hours' FROM ends e) GROUP BY 1, 2),
+		matched AS MATERIALIZED (
+			SELECT hour, tenant, (hour AT TIME ZONE 'UTC')::date AS day, coalesce(p.rows, 0) AS present, coalesce(c.rows, 0) AS counted
+			FROM present p FULL JOIN counted c USING (hour, tenant)),
+		daily AS (
+			SELECT d.day, coalesce(d.tenant_id, 0) AS tenant, sum(d.calls) AS rows FROM apikey.usage_daily d
+			WHERE d.day >= (SELECT (e.first AT TIME ZONE 'UTC')::date FROM ends e)
+				AND d.day <= (SELECT (e.last AT TIME ZONE 'UTC')::date FROM ends e) GROUP BY 1, 2),
+		whole AS (
+			SELECT b.day, b.tenant FROM matched b LEFT JOIN daily d ON d.day = b.day AND d.tenant = b.tenant
+			GROUP BY b.day, b.tenant, d.rows HAVING sum(greatest(b.present, b.counted)) >= coalesce(d.rows, 0))
+		SELECT array_agg(b.hour), array_agg(b.tenant), coalesce(sum(b.present - b.counted), 0),
+			   (SELECT coalesce(sum(p.rows), 0) FROM present p)
+		FROM matched b JOIN whole w ON w.day = b.day AND w.tenant = b.tenant
+		WHERE b.present > 0 AND b.present >= b.counted AND b.hour >= $2$query$, leaf)
+		INTO hours, tenants, uncounted, rows USING now_seen, apikey._rollup_start('hour');
 	IF hours IS NOT NULL THEN
-		DELETE FROM apikey.usage_hourly h WHERE h.hour = ANY (hours);
-		uncounted := apikey._count_rows(leaf, NULL, now_seen, NULL, hours, true, false) - had;
-		PERFORM apikey._rebuild_days(apikey._whole_days(hours));
+		all_hours := ARRAY(SELECT DISTINCT h FROM unnest(hours) h);
+		DELETE FROM apikey.usage_hourly h USING unnest(hours, tenants) AS p (hour, tenant)
+		WHERE h.hour = p.hour AND coalesce(h.tenant_id, 0) = p.tenant;
+		UPDATE apikey.usage_hourly h SET hour = h.hour - away WHERE h.hour = ANY (all_hours);
+		PERFORM apikey._count_rows(leaf, NULL, now_seen, NULL, all_hours, true, false);
+		DELETE FROM apikey.usage_hourly h
+		WHERE h.hour = ANY (all_hours) AND NOT EXISTS (
+			SELECT FROM unnest(hours, tenants) AS p (hour, tenant)
+			WHERE p.hour = h.hour AND p.tenant = coalesce(h.tenant_id, 0));
+		UPDATE apikey.usage_hourly h SET hour = h.hour + away WHERE h.hour = ANY (ARRAY(SELECT a - away FROM unnest(all_hours) a));
+		days := apikey._whole_days(all_hours);
+		FOR next IN
+			SELECT d.day, array_agg(DISTINCT p.tenant) AS tenants
+			FROM unnest(hours, tenants) AS p (hour, tenant), LATERAL (SELECT (p.hour AT TIME ZONE 'UTC')::date AS day) d
+			WHERE d.day = ANY (days) GROUP BY d.day
+		LOOP
+			PERFORM apikey._rebuild_days(ARRAY[next.day], next.tenants);
+		END LOOP;
 	END IF;
 	PERFORM apikey._set_rollup_state(leaf, now_seen, next_from, rows);
-	RETURN greatest(uncounted, 0);
+	RETURN uncounted;
 END
 $$;
 

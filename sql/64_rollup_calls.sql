@@ -178,7 +178,7 @@ BEGIN
 			hours := hours || mine;
 		END;
 	END LOOP;
-	PERFORM apikey._rebuild_days(apikey._whole_days(hours));
+	PERFORM apikey._rebuild_days(apikey._whole_days(hours), NULL);
 	PERFORM apikey._audit(NULL, 'usage.recount', 'usage', NULL,
 						  jsonb_build_object('since', first, 'until', last, 'rows', counted));
 	PERFORM apikey._event(NULL, 'usage.recount', NULL, jsonb_build_object('since', first, 'until', last, 'rows', counted));
@@ -193,18 +193,19 @@ CREATE FUNCTION apikey._task_rollup_retention() RETURNS bigint
 AS $$
 DECLARE
 	most CONSTANT integer := 20000;
-	deleted bigint;
+	first_hour CONSTANT timestamptz := apikey._rollup_start('hour');
+	first_day CONSTANT timestamptz := apikey._rollup_start('day');
 	total bigint := 0;
 BEGIN
-	IF apikey._rollup_start('hour') > '-infinity' THEN
+	IF first_hour > '-infinity' THEN
 		DELETE FROM apikey.usage_hourly u WHERE u.ctid = ANY (ARRAY(
-			SELECT h.ctid FROM apikey.usage_hourly h WHERE h.hour < apikey._rollup_start('hour') LIMIT most));
+			SELECT h.ctid FROM apikey.usage_hourly h WHERE h.hour < first_hour LIMIT most));
 		GET DIAGNOSTICS total = ROW_COUNT;
 	END IF;
-	IF total = 0 AND apikey._rollup_start('day') > '-infinity' THEN
+	IF total = 0 AND first_day > '-infinity' THEN
 		DELETE FROM apikey.usage_daily u WHERE u.ctid = ANY (ARRAY(
 			SELECT d.ctid FROM apikey.usage_daily d
-			WHERE d.day < (apikey._rollup_start('day') AT TIME ZONE 'UTC')::date LIMIT most));
+			WHERE d.day < (first_day AT TIME ZONE 'UTC')::date LIMIT most));
 		GET DIAGNOSTICS total = ROW_COUNT;
 	END IF;
 	IF total = 0 THEN
@@ -212,7 +213,9 @@ BEGIN
 		DELETE FROM apikey.rollup_state s
 		WHERE CASE WHEN s.home = 'apikey.usage'::regclass AND s.system_identifier = apikey._system_identifier()
 				   THEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = s.leaf_oid)
-				   ELSE to_regclass(s.leaf) IS NULL END;
+				   -- until every partition that may have been restored is compared
+				   ELSE NOT EXISTS (SELECT FROM apikey._rollup_leaves() l
+									WHERE (l.state).seen IS NULL AND pg_relation_size(l.leaf) > 0) END;
 	END IF;
 	RETURN total;
 END
