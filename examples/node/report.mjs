@@ -36,23 +36,23 @@ function table(title, { fields, rows }) {
 try {
 	await client.connect();
 
-	table(`Verifications of the last ${days} days`, await client.query(
+	table(`Requests of the last ${days} days`, await client.query(
 		`SELECT e.tenant, e.environment,
-		        sum(d.calls - d.denials) AS accepted, sum(d.denials) AS denied,
-		        round(100 * sum(d.denials) / sum(d.calls), 2) AS "denied %"
-		   FROM apikey.usage_daily d JOIN apikey.environment_label e USING (environment_id)
-		  WHERE d.day > current_date - $1::int AND d.code <> 'LOGGED'
+		        sum(r.accepted) AS accepted, sum(r.denials) AS denied,
+		        round(100 * sum(r.denials) / sum(r.requests), 2) AS "denied %"
+		   FROM apikey.usage_requests r JOIN apikey.environment_label e USING (environment_id)
+		  WHERE r.hour >= date_trunc('day', now(), 'UTC') - ($1::int - 1) * interval '1 day'
 		  GROUP BY 1, 2 ORDER BY 1, 2`, [days]));
 
 	table('Why they were denied', await client.query(
-		`SELECT e.tenant, d.code, sum(d.calls) AS verifications, count(DISTINCT d.key_id) AS keys,
+		`SELECT e.tenant, d.code, sum(d.denials) AS requests, count(DISTINCT d.key_id) AS keys,
 		        apikey.ip_count(apikey.ip_merge(d.ips)) AS addresses
 		   FROM apikey.usage_daily d JOIN apikey.environment_label e USING (environment_id)
 		  WHERE d.day > current_date - $1::int AND d.denials > 0
 		  GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20`, [days]));
 
 	table('Busiest keys of the last 24 hours', await client.query(
-		`SELECT tenant, rank, coalesce(name, key_id::text) AS key, owner, verifications, denials, p95_ms
+		`SELECT tenant, rank, coalesce(name, key_id::text) AS key, owner, requests, denials, p95_ms
 		   FROM apikey.top_keys WHERE rank <= 5 ORDER BY tenant, rank LIMIT 20`));
 
 	table('Keys that need somebody', await client.query(

@@ -43,9 +43,16 @@ CREATE TABLE traffic AS
 	SELECT t AS tenant, k.key_id, k.key, n FROM unnest('{shop,foreign-tenant}'::text[]) t, generate_series(1, 3) n,
 		LATERAL apikey.create_key(t, 'production', name => 'web' || n || ' of ' || t, owner => 'bob of ' || t, expires_at => now() + n * interval '3 days', endpoints => '{"/v1/**"}') k;
 SELECT count(apikey.rotate_key(key_id, overlap => '1 day')) FROM traffic WHERE n = 1;
+CREATE TABLE quiet AS SELECT k.key_id, k.key FROM apikey.create_key('shop', 'production', name => 'quiet', owner => 'sue', expires_at => now() + interval '1 year', endpoints => '{"/v1/**"}') k;
+-- all within one minute, and hour
+SELECT set_config('apikey.test_now', extract(epoch FROM clock_timestamp())::text, false);
 SELECT count(*) FROM traffic, generate_series(1, 20) i, LATERAL apikey.verify(key, method => 'GET', endpoint => '/v1/orders/' || i, ip => '192.0.2.1', user_agent => 'examples') v WHERE valid;
 SELECT count(*) FROM traffic, generate_series(1, 25) i, LATERAL apikey.verify(key, method => 'GET', endpoint => '/admin/' || i, ip => '192.0.2.2') v WHERE code = 'ENDPOINT_DENIED';
 SELECT count(apikey.log_usage(key_id, status => CASE WHEN i > 15 THEN 503 ELSE 200 END, latency => i * interval '3 ms', bytes_in => 10, bytes_out => 1000, method => 'GET', endpoint => '/v1/orders/' || i)) FROM traffic, generate_series(1, 20) i;
+SELECT count(*) FROM quiet, generate_series(1, 50) i, LATERAL apikey.verify(key, method => 'GET', endpoint => '/v1/orders/' || i, record => false) v WHERE valid;
+SELECT count(apikey.log_usage(key_id, status => 200, method => 'GET', endpoint => '/v1/orders/' || i)) FROM quiet, generate_series(1, 1000) i;
+SELECT count(*) FROM quiet, generate_series(1, 25) i, LATERAL apikey.verify(key, method => 'GET', endpoint => '/admin/' || i, ip => '192.0.2.2', record => false) v WHERE code = 'ENDPOINT_DENIED';
+RESET apikey.test_now;
 SELECT apikey.grant_access('analyst', 'analyst', t.name) FROM (SELECT 'shop' AS name UNION ALL (SELECT name FROM apikey.tenant WHERE parent_id IS NULL AND name ~ 'mock' ORDER BY name LIMIT 1)) t;
 SELECT apikey.grant_access('metrics', 'auditor');
 SQL
@@ -169,13 +176,28 @@ foreach my $panel (grep { $_->{type} ne 'row' } @panels)
 }
 cmp_ok($queries, '>=', 15, 'grafana: all panels were asked');
 
-# the figures are those of the rows
-my ($stat) = grep { $_->{title} eq 'Verifications' } @panels;
+# the figures are those of the rows: a key here made 20 requests, verified and
+# logged, and 25 that were denied; another was verified without a record
 %chosen = (tenant => ['shop'], environment => ['production']);
-my (undef, undef, $total) = answer('analyst', expanded($stat->{targets}[0]{rawSql}));
-is($total->[0], $node->safe_psql('postgres', "SELECT count(*) FROM apikey.usage WHERE code <> 'LOGGED' AND tenant_id = (SELECT tenant_id FROM apikey.tenant WHERE name = 'shop')"),
-	'grafana: verifications are as many as rows of usage');
-cmp_ok($total->[0], '==', 3 * 45, 'grafana: and as many as were made');
+my %figure;
+foreach my $title ('Requests', 'Denied', 'Requests per hour', 'The last hour, minute by minute')
+{
+	my ($panel) = grep { $_->{title} eq $title } @panels;
+	my (undef, undef, $rows) = answer('analyst', expanded($panel->{targets}[0]{rawSql}));
+
+	# of a series: its columns added up
+	my @sum;
+	foreach my $row (@$rows)
+	{
+		my @cells = split /\t/, $row;
+		$sum[$_] += $cells[$_] foreach grep { $_ > 0 || @cells == 1 } 0 .. $#cells;
+	}
+	$figure{$title} = join ' ', map { $_ // '' } @sum;
+}
+is($figure{Requests}, 3 * 45 + 1025, 'grafana: requests are as many as were made');
+is($figure{Denied} + 0, sprintf('%.15g', 100 / (3 * 45 + 1025)) + 0, 'grafana: denied is a part of them');
+is($figure{'Requests per hour'}, ' ' . (3 * 20 + 1000) . ' ' . (3 * 25 + 25), 'grafana: accepted and denied are as many');
+is($figure{'The last hour, minute by minute'}, $figure{'Requests per hour'}, 'grafana: and so from rows of the last hour');
 
 # --- sql_exporter ----------------------------------------------------------------
 
@@ -225,6 +247,11 @@ foreach my $name (sort keys %collector)
 	}
 }
 cmp_ok(scalar(keys %metrics), '>=', 10, 'sql_exporter: there are metrics');
+my %query = map { $_->{metric_name} => $_->{query} } @{ $collector{apikey}{metrics} };
+my @shop  = grep { /^shop\t/ } @{ (answer('analyst', $query{apikey_requests_total}))[2] };
+is_deeply([ sort @shop ], [ map { "shop\tproduction\t$_" } "ACCEPTED\t1060", "ENDPOINT_DENIED\t100" ], 'sql_exporter: requests are counted once each');
+@shop = grep { /^shop\t.*failing/ } @{ (answer('analyst', $query{apikey_keys}))[2] };
+is_deeply(\@shop, ["shop\tproduction\tfailing\t3"], 'sql_exporter: a key that is verified without a record is not failing');
 
 # --- Node -------------------------------------------------------------------------
 
@@ -272,11 +299,11 @@ SKIP:
 	local $ENV{PGUSER}     = 'analyst';
 	my ($out, $err) = ('', '');
 	ok(run_log([ $program, "$dir/report/report.mjs", '2' ], '>', \$out, '2>', \$err), 'node: the report runs') or diag($err);
-	foreach my $title ('Verifications of the last 2 days', 'Why they were denied', 'Busiest keys of the last 24 hours', 'Keys that need somebody')
+	foreach my $title ('Requests of the last 2 days', 'Why they were denied', 'Busiest keys of the last 24 hours', 'Keys that need somebody')
 	{
 		like($out, qr/^\Q$title\E\n  \S+.*\n  \S/m, "node: $title");
 	}
-	like($out, qr/^  shop  +ENDPOINT_DENIED  +75  +3  +1$/m, 'node: figures are right');
+	like($out, qr/^  shop  +ENDPOINT_DENIED  +100  +4  +1$/m, 'node: figures are right');
 	unlike($out, qr/$foreign/, 'node: nothing of other tenants');
 	run_log([ $program, "$dir/report/report.mjs", "1; DROP" ], '>', \$out, '2>', \$err);
 	like($err, qr/^usage: /, 'node: bad arguments are told');
