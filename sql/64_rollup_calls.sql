@@ -82,7 +82,8 @@ BEGIN
 END
 $$;
 
--- Counts all that is new now; returns how many rows that were.
+-- Counts all that is new now; returns how many rows that were.  A leaf that
+-- cannot be counted is told of and holds up no other.
 CREATE FUNCTION apikey.refresh_rollups() RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
 CREATE FUNCTION apikey._refresh_rollups() RETURNS bigint
@@ -99,7 +100,7 @@ BEGIN
 	END IF;
 	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
 	FOR next IN SELECT l.leaf FROM apikey._rollup_leaves() l WHERE pg_relation_size(l.leaf) > 0 LOOP
-		counted := counted + apikey._count_leaf(next);
+		counted := counted + coalesce(apikey._try_count(next), 0);
 	END LOOP;
 	RETURN counted;
 END
@@ -115,8 +116,8 @@ CREATE FUNCTION apikey._recount_rollups(since timestamptz, until timestamptz) RE
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	first timestamptz := date_trunc('hour', since, 'UTC');
-	last timestamptz := date_trunc('hour', until - interval '1 microsecond', 'UTC') + interval '1 hour';
+	first timestamptz;
+	last timestamptz;
 	next record;
 	counted bigint := 0;
 	hours timestamptz[] := '{}';
@@ -127,6 +128,13 @@ BEGIN
 			MESSAGE = 'invalid range of time to recount',
 			DETAIL = 'It begins at a finite time and ends at a later one.';
 	END IF;
+	IF until > '294276-12-31 23:00+00' THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'invalid range of time to recount',
+			DETAIL = 'It ends before the last hour there is.';
+	END IF;
+	first := date_trunc('hour', since, 'UTC');
+	last := date_trunc('hour', until - interval '1 microsecond', 'UTC') + interval '1 hour';
 	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
 	FOR next IN
 		SELECT l.leaf, coalesce(b.starts_at, '-infinity') AS starts_at, coalesce(b.ends_at, 'infinity') AS ends_at

@@ -261,6 +261,7 @@ SELECT apikey.recount_rollups(NULL, '2067-07-09');
 SELECT apikey.recount_rollups('2067-07-09', NULL);
 SELECT apikey.recount_rollups('4713-01-01 BC', '0001-01-01');
 SELECT apikey.recount_rollups('200000-01-01', '290000-01-01');
+SELECT apikey.recount_rollups('294276-12-31 23:30+00', '294276-12-31 23:59:59+00');
 
 -- --- a restore ---------------------------------------------------------------
 
@@ -330,6 +331,19 @@ SELECT count(*) > 0 AS seen FROM apikey.usage_hourly;
 RESET ROLE;
 SELECT apikey.revoke_access('regress_t66_analyst', 'analyst'), apikey.revoke_access('regress_t66_one', 'admin', 't66');
 DROP ROLE regress_t66_analyst, regress_t66_one, regress_t66_nobody;
+
+-- a code of any length is counted
+SELECT pg_temp.store('2067-07-09 14:30', 1, 9, (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 200) i));
+SELECT apikey.refresh_rollups() > 0 AS counted;
+SELECT leaf, error FROM apikey.rollup_state WHERE error IS NOT NULL;
+SELECT octet_length(code), calls, denials FROM apikey.usage_hourly WHERE tenant_id = 660009;
+SELECT octet_length(code), calls, denials FROM apikey.usage_daily WHERE tenant_id = 660009;
+
+-- whether all is counted is asked by the index, not of all rows
+SELECT pg_stat_get_xact_numscans(:'leaf'::regclass) AS scans \gset
+SELECT apikey._counted(:'leaf'::regclass);
+SELECT pg_stat_get_xact_numscans(:'leaf'::regclass) - :scans AS scans;
+
 DELETE FROM apikey.usage WHERE at >= '2067-07-08' AND at < '2067-07-10';
 DELETE FROM apikey.usage_hourly WHERE hour >= '2067-07-08' AND hour < '2067-07-10';
 DELETE FROM apikey.usage_daily WHERE day >= '2067-07-08' AND day < '2067-07-10';
