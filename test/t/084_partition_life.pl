@@ -67,6 +67,28 @@ $fill->(100, $id{acme}, 300);
 ok(poll($node, "SELECT count(*) FROM apikey.usage WHERE at < now() - interval '90 days'", '100'), 'of another one what is over');
 is($sql->("SELECT sum(calls) FROM apikey.usage_daily WHERE tenant_id = $id{acme}"), $rows / 10 + 400, 'counted all the same');
 
+# --- a leaf that cannot be counted stays and holds up no other, whether leaves
+# go whole or rows of a class
+$sql->(<<'SQL');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not to be counted'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON apikey.usage_daily FOR EACH ROW WHEN (NEW.tenant_id = -5) EXECUTE FUNCTION refuse();
+SQL
+$fill->(110, -5, 10);
+$fill->(105, $id{acme}, 10);
+$fill->(18, -5, 10);
+$fill->(18, $id{brief}, 10);
+$fill->(15, $id{brief}, 10);
+ok(poll($node, "SELECT count(*) FROM apikey.usage WHERE tenant_id = $id{acme} AND at < now() - interval '90 days'", '0'), 'a leaf goes beside an older one that cannot be counted');
+ok(poll($node, "SELECT count(*) FROM apikey.usage WHERE tenant_id = $id{brief}", '10'), 'and rows of a class');
+like($sql->("SELECT DISTINCT error FROM apikey.stat_rollup WHERE error IS NOT NULL"), qr/not to be counted/, 'why is told');
+$fill->(1, $id{acme}, 10);
+is($sql->("SELECT apikey.refresh_rollups() IS NOT NULL"), 't', 'refresh_rollups() counts the others');
+is($sql->("SELECT sum(calls) FROM apikey.usage_daily WHERE tenant_id = $id{acme}"), $rows / 10 + 420, 'all of them');
+is($sql->("SELECT count(*) FROM apikey.usage WHERE tenant_id = -5"), '20', 'what is not counted stays');
+$sql->('DROP TRIGGER refuse ON apikey.usage_daily; SELECT apikey.refresh_rollups()');
+ok(poll($node, "SELECT count(*) FROM apikey.usage WHERE tenant_id = $id{brief} OR at < now() - interval '105 days'", '0'), 'and goes when it can be');
+is($sql->("SELECT sum(calls) FROM apikey.usage_daily WHERE tenant_id = -5"), '20', 'counted');
+
 # --- a row on its way, in a prepared transaction: the leaf waits for it
 $sql->('ALTER DATABASE postgres SET apikey.partition_archive = on');
 $sql->("SELECT apikey._ensure_partition_for(now() - interval '500 days', now() - interval '500 days')");
@@ -91,6 +113,24 @@ for my $i (1 .. 3)
 	is($sql->("SELECT valid FROM apikey.verify('$key')"), 't', "verify answers, $i");
 	is($count->(), $i == 1 ? 1 : $i - 1, "and is recorded, $i");
 }
+
+# --- a day whose partition is refused for good: its event is given up, those
+# behind it get through
+$sql->(<<'SQL');
+CREATE FUNCTION refuse_table() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() c WHERE c.object_identity LIKE 'apikey.usage\_2045%') THEN
+		RAISE 'no table of this year';
+	END IF;
+END $$;
+CREATE EVENT TRIGGER refuse_table ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION refuse_table();
+SQL
+$sql->("SET apikey.test_now = '2380000000'; SELECT count(*) FROM apikey.verify('$key')");
+$sql->("SELECT count(*) FROM apikey.verify('$key')");
+ok(poll($node, "SELECT count(*) FROM apikey.usage WHERE key_id IS NOT NULL", '3'), 'an event whose partition is refused blocks no other');
+is($sql->('SELECT dropped FROM apikey.stat_usage'), '1', 'it is dropped and counted');
+like(slurp_file($node->logfile), qr/usage events of a day are dropped.*\n.*no table of this year/, 'and the log says why');
+$sql->('DROP EVENT TRIGGER refuse_table');
 
 # --- the clock goes back behind all leaves, and forth
 $node->append_conf('postgresql.conf', "apikey.test_now = '1900000000'");
