@@ -56,7 +56,7 @@ is($node->safe_psql('postgres', 'SELECT calls, denials, last_ip FROM apikey.key_
 	'key_activity has the sums; a denial is no use');
 
 # --- statistics reach autovacuum
-ok(poll($node, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE relname LIKE 'usage\\_%'", 6),
+ok(poll($node, "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE relname ~ '^usage_[0-9]'", 6),
 	'the statistics collector knows the rows');
 
 # --- texts over the limits are cut
