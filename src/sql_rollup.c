@@ -13,6 +13,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/subtrans.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
@@ -116,9 +117,9 @@ own_xids(uint64 *xids, uint32 *n, uint64 next)
 }
 
 /*
- * What has ended as a snapshot knows it; where it does not tell all running
- * subtransactions, what had before the oldest one.  running has room for more
- * ids.  A snapshot says nothing of the transaction that took it.
+ * What has ended as a snapshot knows it, which may not know all running
+ * subtransactions.  running has room for more ids.  A snapshot says nothing of
+ * the transaction that took it.
  */
 static ApikeySeen
 snapshot_seen(Snapshot snapshot, uint64 next, uint32 more, uint64 **running)
@@ -127,11 +128,6 @@ snapshot_seen(Snapshot snapshot, uint64 next, uint32 more, uint64 **running)
 	ApikeySeen	seen = {0, 0, 0, xids};
 
 	*running = xids;
-	if (snapshot->suboverflowed)
-	{
-		seen.xmin = seen.xmax = apikey_seen_widen(snapshot->xmin, next + 1);
-		return seen;
-	}
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
 		xids[seen.nrunning++] = apikey_seen_widen(snapshot->xip[i], next);
 	for (int32 i = 0; i < snapshot->subxcnt; i++)
@@ -142,33 +138,101 @@ snapshot_seen(Snapshot snapshot, uint64 next, uint32 more, uint64 **running)
 	return seen;
 }
 
+/* As many ids are asked for one by one, and so many of them are noted. */
+#define MAX_ASKED 10000000
+#define MAX_NOTED 250000
+
+static bool
+is_in(const uint64 *xids, uint32 n, uint64 xid)
+{
+	return bsearch(&xid, xids, n, sizeof(uint64), compare_xids) != NULL;
+}
+
 /*
- * What has ended by now, without this transaction.  *exact: nothing else has.
+ * Whether an id had ended when the snapshot was taken that knows, in ascending
+ * order, the top-level ids which ran then, and not all of their subtransactions.
+ *
+ * One that ran then may have ended since, but its top-level id tells.  The link
+ * to that is set after the id is given out, so one without a link may be about
+ * to get it: that the id has ended is asked first, for it had a link by then.
+ * In doubt it has not ended; it may come into the set another time.
+ */
+static bool
+had_ended(uint64 xid, const uint64 *running, uint32 n, uint64 next)
+{
+	TransactionId short_xid = (TransactionId) xid;
+	TransactionId top;
+
+	if (is_in(running, n, xid))
+		return false;
+	if (!TransactionIdDidCommit(short_xid))
+		return TransactionIdDidAbort(short_xid);
+	top = SubTransGetTopmostTransaction(short_xid);
+	return !is_in(running, n, apikey_seen_widen(top, next));
+}
+
+/*
+ * What has ended by now, without this transaction.  Where the snapshot does not
+ * tell all running subtransactions, each id is asked for that is not in before.
+ * *exact: nothing else has ended.
  */
 static ApikeySeen
-ended(bool *exact)
+ended(const ApikeySeen *before, bool *exact)
 {
 	Snapshot	snapshot = GetTransactionSnapshot();
 	uint64		next = next_xid();
 	uint64		own[1 + PGPROC_MAX_CACHED_SUBXIDS];
 	uint32		n;
+	uint32		known;
+	uint64		from;
+	uint64		above;
 	uint64	   *running;
+	uint64	   *unknown;
 	ApikeySeen	seen;
 
 	*exact = own_xids(own, &n, next) && !snapshot->suboverflowed;
 	seen = snapshot_seen(snapshot, next, n, &running);
-	if (!*exact)
-	{
-		/* what is not known is younger than all that is */
-		seen.xmin = n > 0 ? Min(seen.xmin, own[0]) : seen.xmin;
-		seen.xmax = seen.xmin;
-		seen.nrunning = 0;
-		return seen;
-	}
 	for (uint32 i = 0; i < n && own[i] < seen.xmax; i++)
 		running[seen.nrunning++] = own[i];
 	seen.nrunning = sort_xids(running, seen.nrunning);
 	seen.xmin = seen.nrunning > 0 ? running[0] : seen.xmax;
+	if (*exact)
+		return seen;
+
+	/* what is not known is younger than all that is */
+	known = seen.nrunning;
+	seen.nrunning = 0;
+	seen.running = unknown = palloc(sizeof(uint64) * MAX_NOTED);
+	from = seen.xmin;
+	above = before != NULL ? Max(from, before->xmax) : from;
+	if (seen.xmax - Min(above, seen.xmax) <= MAX_ASKED)
+	{
+		uint32		i = 0;
+		uint32		last = before != NULL ? before->nrunning : 0;
+
+		while (seen.nrunning < MAX_NOTED)
+		{
+			uint64		xid;
+
+			CHECK_FOR_INTERRUPTS();
+			if (i < last)
+				xid = before->running[i++];
+			else
+				xid = above++;
+			if (xid >= seen.xmax)
+			{
+				if (i < last)
+					continue;
+				*exact = true;
+				return seen;
+			}
+			if (xid >= from && TransactionIdIsNormal((TransactionId) xid) &&
+				!had_ended(xid, running, known, next))
+				unknown[seen.nrunning++] = xid;
+		}
+	}
+	seen.xmax = seen.xmin;
+	seen.nrunning = 0;
 	return seen;
 }
 
@@ -199,7 +263,7 @@ Datum
 apikey_seen(PG_FUNCTION_ARGS)
 {
 	bool		exact;
-	ApikeySeen	seen = ended(&exact);
+	ApikeySeen	seen;
 	int64		from;
 	TupleDesc	desc;
 	Datum		values[2];
@@ -211,10 +275,14 @@ apikey_seen(PG_FUNCTION_ARGS)
 	{
 		StoredSeen *stored = (StoredSeen *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
 		ApikeySeen	before = read_seen(stored);
-		uint64	   *running = palloc(sizeof(uint64) * (Max(before.nrunning, seen.nrunning) + 1));
+		uint64	   *running;
 
+		seen = ended(&before, &exact);
+		running = palloc(sizeof(uint64) * (Max(before.nrunning, seen.nrunning) + 1));
 		seen = apikey_seen_unite(&before, &seen, running);
 	}
+	else
+		seen = ended(NULL, &exact);
 	from = (int64) seen.xmin;
 	if (exact && !IsolationUsesXactSnapshot() && !PG_ARGISNULL(1))
 		from = Max(from, PG_GETARG_INT64(1));
