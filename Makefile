@@ -60,6 +60,7 @@ SQL_PARTS = \
 	72_usage_views \
 	73_key_views \
 	74_report \
+	74_report_keys \
 	75_report_charts \
 	75_report_html \
 	75_report_sections \

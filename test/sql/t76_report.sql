@@ -23,6 +23,12 @@ SELECT apikey._html_name('a<b'), apikey._html_name('') = '' AS none;
 -- and numbers in few characters
 SELECT n, apikey._show_number(n), apikey._show_short(n), apikey._show_bytes(n), apikey._show_latency(n)
 FROM unnest('{0,7,999,1000,1049,99949,999949,999950,1234567,99999999999}'::numeric[]) n;
+-- a latency with as few digits as are within the histogram's 1 part in 32
+SELECT string_agg(apikey._show_latency(us), ', ' ORDER BY us) FROM unnest('{0,0.5,17,31,2949119.5,249855.5,13600,1050000,31500,999600,125000000}'::numeric[]) us;
+SELECT string_agg(us::text, ' ') AS wrong FROM generate_series(1, 99999, 7) us
+WHERE abs(replace(split_part(apikey._show_latency(us), ' ', 1), ',', '')::numeric * CASE split_part(apikey._show_latency(us), ' ', 2) WHEN 'ms' THEN 1000 WHEN 's' THEN 1000000 ELSE 1 END - us) * 32 > us;
+-- lines of a logarithmic axis: around all, at 1, 2 and 5
+SELECT a, b, apikey._axis_powers(a, b) FROM (VALUES (4000, 3000000), (2949119.5, 2949119.5), (2000, 2000), (0, 0), (1000, 10000), (3, 7)) v (a, b);
 SELECT apikey._show_share(0, 10), apikey._show_share(1, 3), apikey._show_share(1, 100000), apikey._show_share(99999, 100000), apikey._show_share(5, 5), apikey._show_share(0, 0);
 -- lines of an axis: three to five, at round numbers
 SELECT n, apikey._axis_step(n, true) FROM unnest('{0,1,3,4,5,9,10,11,99,100,101,2500,10001,123456789}'::numeric[]) n;
@@ -121,6 +127,30 @@ SELECT roll_days();
 SELECT s ->> 'name' AS name, x ->> 'severity' AS severity, apikey._report_finding(x)
 FROM facts, jsonb_array_elements(f -> 'suspicious') s, jsonb_array_elements(s -> 'findings') x WHERE x ->> 'kind' = 'revoked' ORDER BY 1;
 
+-- who logs without recording verifications loses nothing by one that is recorded: the more frequent kind of rows of each hour
+SELECT apikey.create_tenant('t76c') > 0 AND apikey.create_environment('t76c', 'production') > 0 AS tenant;
+INSERT INTO k SELECT 20 + n, (SELECT key_id FROM apikey.create_key('t76c', 'production', name => 'both ' || n)), NULL FROM generate_series(1, 2) n;
+UPDATE k SET tenant_id = a.tenant_id FROM apikey.api_key a WHERE a.key_id = k.key_id AND k.n > 20;
+SELECT roll(21, '[2037-11-20, 2037-11-20 10:00)', '1 hour', 'LOGGED', 100), roll(21, '[2037-11-20, 2037-11-20 09:00)', '1 hour', 'EXPIRED', 10);
+CREATE FUNCTION requests(since timestamptz, until timestamptz, OUT kind text, OUT accepted numeric, OUT denied numeric, OUT units numeric, OUT bars numeric, OUT busiest numeric, OUT endpoints numeric)
+	LANGUAGE sql AS $$
+	SELECT CASE WHEN (f ->> 'hourly')::boolean THEN 'hours' ELSE 'days' END, (f #>> '{totals,accepted}')::numeric, (f #>> '{totals,denied}')::numeric, (f #>> '{totals,units}')::numeric,
+		(SELECT sum((b ->> 'accepted')::numeric) FROM jsonb_array_elements(f -> 'traffic') b), (SELECT sum((t ->> 'accepted')::numeric) FROM jsonb_array_elements(f -> 'talkers') t),
+		(SELECT sum((e ->> 'accepted')::numeric) FROM jsonb_array_elements(f #> '{endpoints,list}') e)
+	FROM apikey.tenant t, apikey._report_facts(t.tenant_id, requests.since, requests.until) f WHERE t.name = 't76c' $$;
+CREATE FUNCTION requests() RETURNS TABLE (kind text, accepted numeric, denied numeric, units numeric, bars numeric, busiest numeric, endpoints numeric) LANGUAGE sql AS $$
+	SELECT roll_days();
+	SELECT * FROM requests(NULL, NULL) UNION ALL SELECT * FROM requests('2037-11-01', '2037-11-25') $$;
+SELECT * FROM requests();
+SELECT roll(21, '[2037-11-20 05:00, 2037-11-20 06:00)', '1 hour', 'VALID', 1);
+SELECT * FROM requests();
+-- each hour for itself; of long ranges, each day
+SELECT roll(21, '[2037-11-20 08:00, 2037-11-20 09:00)', '1 hour', 'VALID', 150), roll(21, '[2037-11-20 12:00, 2037-11-20 13:00)', '1 hour', 'VALID', 7),
+	roll(22, '[2037-11-20 05:00, 2037-11-20 06:00)', '1 hour', 'VALID', 30), roll(22, '[2037-11-20 05:00, 2037-11-20 06:00)', '1 hour', 'LOGGED', 20, '/y');
+SELECT * FROM requests();
+-- and in the period before
+SELECT f #>> '{before,accepted}' AS accepted, f #>> '{before,units}' AS units FROM apikey.tenant t, apikey._report_facts(t.tenant_id, '2037-11-21', '2037-11-23') f WHERE t.name = 't76c';
+
 -- hours at the ends of a range, or within one day: as all hours together
 SELECT r.s, r.u, (SELECT count(*) FROM (
 	(SELECT x.key_id, x.code, sum(x.calls), sum(x.denials), sum(x.bytes_out), apikey.latency_merge(x.latency), apikey.ip_merge(x.ips) FROM apikey._report_rows(t.ids, r.s, r.u, false) x GROUP BY 1, 2)
@@ -181,5 +211,7 @@ END $$;
 DROP TABLE k;
 DROP FUNCTION roll;
 DROP FUNCTION roll_days;
+DROP FUNCTION requests();
+DROP FUNCTION requests(timestamptz, timestamptz);
 SELECT apikey.revoke_access(r, a, t) FROM (VALUES ('regress_r_analyst', 'analyst', 't76'), ('regress_r_eu', 'analyst', 't76/eu'), ('regress_r_verifier', 'verifier', 't76')) x (r, a, t);
 DROP ROLE regress_r_analyst, regress_r_eu, regress_r_verifier;
