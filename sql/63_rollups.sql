@@ -14,8 +14,9 @@
 --     counts the rows whose xmin is in the new set but not in the old one.  A
 --     transaction in the set has ended, so it stores no more rows.
 --   - Subtransactions are transactions of their own here: an xmin may be one.
---     A snapshot that does not know all running ones (more than 64 in one
---     transaction) tells nothing but what is older than all of them.
+--     A snapshot may not know all running ones (more than 64 in one transaction):
+--     then each id since the set before is looked up.  Where that would be
+--     millions, only what is older than all that run comes into the set.
 --   - scan_from spares the run the pages that hold nothing new: the index of
 --     class change_ops keeps for a range of pages when it was changed last, in
 --     transaction ids (src/change_ops.c).  A row that is not in the set was

@@ -109,10 +109,11 @@ $$;
 -- Makes the sums of the hours of a time anew from the rows, and their days.
 -- Only where all rows are still there: a partition that has as many as were
 -- counted of it.  A day of which not all hours are kept is made of its rows, if
--- one partition holds it.
-CREATE FUNCTION apikey.recount_rollups(since timestamptz, until timestamptz) RETURNS bigint
+-- one partition holds it.  By force, what rows have been deleted or changed is
+-- not looked at: the sums are those of the rows that are there now.
+CREATE FUNCTION apikey.recount_rollups(since timestamptz, until timestamptz, force boolean DEFAULT false) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_call';
-CREATE FUNCTION apikey._recount_rollups(since timestamptz, until timestamptz) RETURNS bigint
+CREATE FUNCTION apikey._recount_rollups(since timestamptz, until timestamptz, force boolean) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -139,7 +140,7 @@ BEGIN
 	FOR next IN
 		SELECT l.leaf, coalesce(b.starts_at, '-infinity') AS starts_at, coalesce(b.ends_at, 'infinity') AS ends_at
 		FROM apikey._rollup_leaves() l LEFT JOIN apikey._usage_leaves() b ON b.leaf = l.leaf
-		WHERE pg_relation_size(l.leaf) > 0 AND coalesce(b.starts_at, '-infinity') < last AND coalesce(b.ends_at, 'infinity') > first
+		WHERE (pg_relation_size(l.leaf) > 0 OR force) AND coalesce(b.starts_at, '-infinity') < last AND coalesce(b.ends_at, 'infinity') > first
 		ORDER BY 2, 1
 	LOOP
 		DECLARE
@@ -147,6 +148,8 @@ BEGIN
 			mine timestamptz[];
 			old timestamptz[];
 			rows bigint;
+			was bigint;
+			now bigint;
 		BEGIN
 			PERFORM apikey._count_leaf(next.leaf);
 			SELECT * INTO state FROM apikey._rollup_state(next.leaf, true);
@@ -155,7 +158,7 @@ BEGIN
 				FROM (SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, count(*) AS rows
 					  FROM ONLY %s u WHERE apikey._newly_seen(u.xmin, NULL, $1) GROUP BY 1) h$query$, next.leaf)
 				INTO mine, rows USING state.seen;
-			IF rows IS DISTINCT FROM state.rows THEN
+			IF rows IS DISTINCT FROM state.rows AND force IS NOT TRUE THEN
 				RAISE NOTICE 'what is counted of % stays as it is', next.leaf
 					USING DETAIL = 'Rows of it have been deleted or changed since they were counted.';
 				CONTINUE;
@@ -176,10 +179,18 @@ BEGIN
 					AND date_trunc('day', h.hour, 'UTC') + interval '1 day' <= least(last, next.ends_at));
 			mine := ARRAY(SELECT h.hour FROM unnest(mine) AS h (hour) WHERE h.hour >= apikey._rollup_start('hour'));
 
+			SELECT coalesce(sum(u.calls), 0) INTO was FROM apikey.usage_hourly u WHERE u.hour = ANY (mine);
 			DELETE FROM apikey.usage_hourly u WHERE u.hour = ANY (mine);
 			DELETE FROM apikey.usage_daily u
 			WHERE u.day = ANY (ARRAY(SELECT DISTINCT (h.hour AT TIME ZONE 'UTC')::date FROM unnest(old) AS h (hour)));
-			counted := counted + apikey._count_rows(next.leaf, NULL, state.seen, NULL, mine, true, false);
+			now := apikey._count_rows(next.leaf, NULL, state.seen, NULL, mine, true, false);
+			counted := counted + now;
+			IF rows IS DISTINCT FROM state.rows THEN
+				-- all of it was made of the rows, or some hours
+				PERFORM apikey._set_rollup_state(next.leaf, state.seen, state.scan_from,
+					CASE WHEN first <= next.starts_at AND last >= next.ends_at THEN coalesce(rows, 0)
+						 ELSE greatest(state.rows - was + now, 0) END);
+			END IF;
 			IF cardinality(old) > 0 THEN
 				PERFORM apikey._count_rows(next.leaf, NULL, state.seen, NULL, old, false, true);
 			END IF;
@@ -188,8 +199,8 @@ BEGIN
 	END LOOP;
 	PERFORM apikey._rebuild_days(apikey._whole_days(hours), NULL);
 	PERFORM apikey._audit(NULL, 'usage.recount', 'usage', NULL,
-						  jsonb_build_object('since', first, 'until', last, 'rows', counted));
-	PERFORM apikey._event(NULL, 'usage.recount', NULL, jsonb_build_object('since', first, 'until', last, 'rows', counted));
+						  jsonb_build_object('since', first, 'until', last, 'rows', counted, 'force', force IS TRUE));
+	PERFORM apikey._event(NULL, 'usage.recount', NULL, jsonb_build_object('since', first, 'until', last, 'rows', counted, 'force', force IS TRUE));
 	RETURN counted;
 END
 $$;
@@ -243,7 +254,7 @@ COMMENT ON FUNCTION apikey._leaf_end IS 'internal: where the range of a partitio
 COMMENT ON FUNCTION apikey._task_rollups IS 'internal: counts new rows of usage into the rollups';
 COMMENT ON FUNCTION apikey.refresh_rollups() IS 'counts all new rows of usage into the rollups; returns their number';
 COMMENT ON FUNCTION apikey._refresh_rollups IS 'body of refresh_rollups()';
-COMMENT ON FUNCTION apikey.recount_rollups(timestamptz, timestamptz) IS
+COMMENT ON FUNCTION apikey.recount_rollups(timestamptz, timestamptz, boolean) IS
 	'makes the rollups of a time anew from the rows of usage; returns the number of rows';
 COMMENT ON FUNCTION apikey._recount_rollups IS 'body of recount_rollups()';
 COMMENT ON FUNCTION apikey._task_rollup_retention IS 'internal: deletes rollups that are over their retention';

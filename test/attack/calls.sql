@@ -213,7 +213,7 @@ SELECT apikey.ensure_partitions() >= 0;
 --- refresh_rollups | call
 SELECT apikey.refresh_rollups() >= 0;
 --- recount_rollups | call
-SELECT apikey.recount_rollups('2020-01-01', '2020-01-02') = 0;
+SELECT apikey.recount_rollups('2020-01-01', '2020-01-02', false) = 0;
 --- drop_old_partitions | call
 SELECT apikey.drop_old_partitions() >= 0;
 --- attach_partition | call 42704

@@ -263,6 +263,25 @@ SELECT apikey.recount_rollups('4713-01-01 BC', '0001-01-01');
 SELECT apikey.recount_rollups('200000-01-01', '290000-01-01');
 SELECT apikey.recount_rollups('294276-12-31 23:30+00', '294276-12-31 23:59:59+00');
 
+-- what was changed, or deleted and stored again, counts twice; by force it does not
+BEGIN;
+UPDATE apikey.usage SET units = units + 1 WHERE at >= '2067-07-09 12:00+00' AND at < '2067-07-09 13:00+00' AND tenant_id BETWEEN 660001 AND 669999;
+DELETE FROM apikey.usage WHERE at >= '2067-07-09 10:00+00' AND at < '2067-07-09 11:00+00' AND tenant_id BETWEEN 660001 AND 669999;
+COMMIT;
+SELECT pg_temp.store('2067-07-09 10:00', 3);
+SELECT apikey.refresh_rollups() > 0 AS counted;
+SET client_min_messages = notice;
+SELECT apikey.recount_rollups('2067-07-09 10:00+00', '2067-07-09 13:00+00');
+SET client_min_messages = warning;
+SELECT count(*) > 0 AS twice FROM pg_temp.differences() WHERE at > '2067-07-09';
+SELECT apikey.recount_rollups('2067-07-09 10:00+00', '2067-07-09 13:00+00', force => true) = (SELECT count(*) FROM apikey.usage WHERE at >= '2067-07-09 10:00+00' AND at < '2067-07-09 13:00+00') AS recounted;
+SELECT * FROM pg_temp.differences() WHERE at > '2067-07-09';
+-- from now on it goes without
+SELECT apikey.recount_rollups('2067-07-09 10:00+00', '2067-07-09 13:00+00') > 0 AS recounted;
+SELECT * FROM pg_temp.differences() WHERE at > '2067-07-09';
+SELECT apikey.refresh_rollups();
+SELECT after - 'rows' AS after FROM apikey.audit_log WHERE action = 'usage.recount' ORDER BY seq DESC LIMIT 2;
+
 -- --- a restore ---------------------------------------------------------------
 
 -- rollup_state as a dump brings it: of another cluster

@@ -131,9 +131,12 @@ sub finish_prepared
 }
 
 # Ids that left nothing in the WAL are given out again after a crash: what was
-# kept of the time must not be ahead of the rows that come then.
-for my $scan ('seqscan', 'bitmapscan')
+# kept of the time must not be ahead of the rows that come then.  Where the
+# housekeeper has taken an id meanwhile they are not: again.
+my %again;
+for my $scan (('seqscan', 'bitmapscan') x 5)
 {
+	next if $again{$scan};
 	my $psql = "psql -Xq -d '" . $node->connstr('postgres') . "'";
 	my $file = "$dir/ids.sql";
 
@@ -174,7 +177,7 @@ SQL
 
 	kill 9, $pid;
 	poll($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", 0);
-	cmp_ok($node->safe_psql('postgres', 'SELECT apikey._next_xid()'), '<', $next, "$scan off: ids are given out again");
+	$again{$scan} = $node->safe_psql('postgres', 'SELECT apikey._next_xid()') < $next;
 	for my $many (100, 1)
 	{
 		$node->safe_psql('postgres', "INSERT INTO apikey.usage (at, tenant_id, key_id, code, units) SELECT now() - interval '1 day', 1, 1, 'VALID', 1 FROM generate_series(1, $many)");
@@ -182,6 +185,7 @@ SQL
 		is($node->safe_psql('postgres', $compare), '0|0', "$scan off: rows of such are counted");
 	}
 }
+ok($again{$_}, "$_ off: ids are given out again") for sort keys %again;
 
 my @victims = ('housekeeper', 'counter', 'counter', 'writer', 'postmaster');
 my %killed;
