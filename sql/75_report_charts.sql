@@ -84,17 +84,27 @@ BEGIN
 END
 $$;
 
+-- A latency from a histogram, which knows it to 1 part in 32: with as few digits
+-- as stay that near, so that what took 3 s does not read as 2.9 s.
 CREATE FUNCTION apikey._show_latency(us numeric) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	shown numeric;
 BEGIN
+	IF us IS NULL THEN
+		RETURN '&ndash;';
+	ELSIF us <= 0 THEN
+		RETURN '0';
+	END IF;
+	FOR digit IN 0 .. 2 LOOP
+		shown := round(us, digit - floor(log(us))::integer);
+		EXIT WHEN abs(shown - us) * 32 <= us;
+	END LOOP;
 	RETURN CASE
-		WHEN us IS NULL THEN '&ndash;'
-		WHEN us = 0 THEN '0'
-		WHEN us < 999.5 THEN round(us) || ' &micro;s'
-		WHEN us < 99950 THEN trim_scale(round(us / 1000, 1)) || ' ms'
-		WHEN us < 999500 THEN round(us / 1000) || ' ms'
-		ELSE trim_scale(round(us / 1000000, 1)) || ' s' END;
+		WHEN shown < 1000 THEN trim_scale(shown) || ' &micro;s'
+		WHEN shown < 1000000 THEN trim_scale(shown / 1000) || ' ms'
+		ELSE trim_scale(shown / 1000000) || ' s' END;
 END
 $$;
 
@@ -148,10 +158,33 @@ BEGIN
 END
 $$;
 
+-- The lines of a logarithmic axis around these numbers: 1, 2 and 5 times each
+-- power of ten.
+CREATE FUNCTION apikey._axis_powers(least_shown numeric, most numeric) RETURNS numeric[]
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	lines numeric[] := '{}';
+	line numeric;
+BEGIN
+	FOR power IN floor(log(greatest(least_shown, 1)))::integer .. floor(log(greatest(most, 1)))::integer + 1 LOOP
+		FOREACH line IN ARRAY ARRAY[1, 2, 5] LOOP
+			line := trim_scale(line * 10::numeric ^ power);
+			lines := CASE WHEN line <= greatest(least_shown, 1) THEN ARRAY[line] ELSE lines || line END;
+			IF line >= most AND cardinality(lines) > 1 THEN
+				RETURN lines;
+			END IF;
+		END LOOP;
+	END LOOP;
+	RETURN lines;
+END
+$$;
+
 -- The frame of a chart over time: lines and labels of the vertical axis, labels
--- of the horizontal one, and room for what is drawn.  Every other label is left
--- out where there is no room for all.
-CREATE FUNCTION apikey._chart_frame(id text, title text, description text, bars jsonb, top numeric, step numeric, labels text[],
+-- of the horizontal one, and room for what is drawn.  The lines are shares of
+-- the height, from the bottom; one without a label is fainter.  Every other
+-- label below is left out where there is no room for all.
+CREATE FUNCTION apikey._chart_frame(id text, title text, description text, bars jsonb, marks numeric[], labels text[],
 	height integer, form text, drawn text) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -166,10 +199,13 @@ DECLARE
 	first integer := 0;
 	at timestamptz;
 BEGIN
-	FOR i IN 0 .. round(top / step)::integer LOOP
-		y := round(8 + height * (1 - i * step / top), 1);
-		numbers := numbers || format('<text x="46" y="%s" text-anchor="end">%s</text>', y + 4, labels[i + 1]);
-		lines := lines || format('<line class="%s" x1="0" x2="100%%" y1="%s" y2="%s"/>', CASE WHEN i = 0 THEN 'base' ELSE 'grid' END, y, y);
+	FOR i IN 1 .. cardinality(marks) LOOP
+		y := round(8 + height * (1 - marks[i]), 1);
+		IF labels[i] <> '' THEN
+			numbers := numbers || format('<text x="46" y="%s" text-anchor="end">%s</text>', y + 4, labels[i]);
+		END IF;
+		lines := lines || format('<line class="%s" x1="0" x2="100%%" y1="%s" y2="%s"/>',
+			CASE WHEN i = 1 THEN 'base' WHEN labels[i] <> '' THEN 'grid' ELSE 'fine' END, y, y);
 	END LOOP;
 	IF form = 'day' AND n > 1 AND (bars -> 1 ->> 'since')::timestamptz - (bars -> 0 ->> 'since')::timestamptz < interval '1 day' THEN
 		-- days begin at midnight
@@ -234,22 +270,26 @@ BEGIN
 		END LOOP;
 		drawn := drawn || '</g>';
 	END LOOP;
-	RETURN apikey._chart_frame(id, title, description, bars, top, step,
-		ARRAY(SELECT apikey._show_short(g * step) FROM generate_series(0, round(top / step)::integer) g), height, form, drawn);
+	RETURN apikey._chart_frame(id, title, description, bars,
+		ARRAY(SELECT g * step / top FROM generate_series(0, round(top / step)::integer) g ORDER BY g),
+		ARRAY(SELECT apikey._show_short(g * step) FROM generate_series(0, round(top / step)::integer) g ORDER BY g), height, form, drawn);
 END
 $$;
 
--- Lines of latencies; where there is no figure, there is a gap.
+-- Lines of latencies on a logarithmic axis: a median of milliseconds is read as
+-- well as a 99th percentile of seconds.  Where there is no figure, there is a
+-- gap.
 CREATE FUNCTION apikey._chart_lines(id text, title text, description text, bars jsonb, series text[], height integer, form text) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	n constant integer := jsonb_array_length(bars);
-	most constant numeric := (SELECT max((b ->> s)::numeric) FROM jsonb_array_elements(bars) b, unnest(series) s);
-	step constant numeric := apikey._axis_step(most, true);
-	top constant numeric := step * greatest(1, ceil(most / step));
+	axis constant numeric[] := (SELECT apikey._axis_powers(min((b ->> s)::numeric), max((b ->> s)::numeric)) FROM jsonb_array_elements(bars) b, unnest(series) s);
+	bottom constant numeric := axis[1];
+	decades constant numeric := log(axis[cardinality(axis)] / bottom);
 	drawn text := '';
 	s text;
+	value numeric;
 	x numeric;
 	y numeric;
 	last_x numeric;
@@ -260,21 +300,28 @@ BEGIN
 		last_x := NULL;
 		FOR i IN 0 .. n - 1 LOOP
 			x := round(100.0 * (i + 0.5) / n, 2);
-			y := round(8 + height * (1 - (bars -> i ->> s)::numeric / top), 2);
+			value := bars -> i ->> s;
+			y := CASE WHEN value IS NOT NULL THEN round(8 + height * (1 - log(greatest(value, bottom) / bottom) / decades), 2) END;
 			IF y IS NOT NULL THEN
 				IF last_y IS NOT NULL AND last_x IS NOT NULL THEN
 					drawn := drawn || format('<line x1="%s%%" y1="%s" x2="%s%%" y2="%s"/>', last_x, last_y, x, y);
 				END IF;
-				drawn := drawn || format('<circle cx="%s%%" cy="%s" r="2.5"><title>%s: %s</title></circle>', x, y,
-					apikey._show_span(bars -> i), apikey._show_latency((bars -> i ->> s)::numeric));
+				drawn := drawn || format('<circle cx="%s%%" cy="%s" r="2.5"><title>%s: about %s</title></circle>', x, y,
+					apikey._show_span(bars -> i), apikey._show_latency(value));
 			END IF;
 			last_x := x;
 			last_y := y;
 		END LOOP;
 		drawn := drawn || '</g>';
 	END LOOP;
-	RETURN apikey._chart_frame(id, title, description, bars, top, step,
-		ARRAY(SELECT apikey._show_latency(g * step) FROM generate_series(0, round(top / step)::integer) g), height, form, drawn);
+	-- labels for all lines where there are few; else for the ends, and for powers
+	-- of ten that are not too near to them
+	RETURN apikey._chart_frame(id, title, description, bars,
+		ARRAY(SELECT log(a.line / bottom) / decades FROM unnest(axis) WITH ORDINALITY a (line, place) ORDER BY a.place),
+		ARRAY(SELECT CASE WHEN cardinality(axis) <= 8 OR a.place IN (1, cardinality(axis))
+				OR a.line = 10::numeric ^ round(log(a.line)) AND height * log(a.line / bottom) / decades BETWEEN 15 AND height - 15
+				THEN apikey._show_latency(a.line) ELSE '' END
+			FROM unnest(axis) WITH ORDINALITY a (line, place) ORDER BY a.place), height, form, drawn);
 END
 $$;
 
@@ -293,13 +340,25 @@ BEGIN
 END
 $$;
 
--- A share as a bar in a cell; the number stands beside it.
+-- A share as a bar in a cell, on a track that is the whole; the number stands
+-- beside it.
 CREATE FUNCTION apikey._chart_meter(share numeric, kind text) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN format('<svg class="meter" height="10" aria-hidden="true"><rect class="track" width="100%%" height="10"/><rect class="%s" width="%s%%" height="10"/></svg>',
 		kind, round(100 * greatest(0, least(1, share)), 2));
+END
+$$;
+
+-- A number as a bar whose length is compared with those of other rows: there is
+-- no whole, and no track.
+CREATE FUNCTION apikey._chart_length(n numeric, most numeric) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN format('<svg class="meter" height="10" aria-hidden="true"><rect class="part" width="%s%%" height="10"/></svg>',
+		round(100 * n / greatest(most, 1), 2));
 END
 $$;
 
@@ -346,15 +405,17 @@ COMMENT ON FUNCTION apikey._html_name(text) IS 'a name as HTML, apart from the d
 COMMENT ON FUNCTION apikey._show_number(numeric) IS 'a number with commas';
 COMMENT ON FUNCTION apikey._show_short(numeric) IS 'a number in few characters, as in 1.2k';
 COMMENT ON FUNCTION apikey._show_bytes(numeric) IS 'a size, as in 1.2 MB';
-COMMENT ON FUNCTION apikey._show_latency(numeric) IS 'a latency given in microseconds, as in 13.6 ms';
+COMMENT ON FUNCTION apikey._show_latency(numeric) IS 'a latency given in microseconds, with as few digits as a histogram knows';
 COMMENT ON FUNCTION apikey._show_share(numeric, numeric) IS 'a share in percent';
 COMMENT ON FUNCTION apikey._show_time(timestamptz, text) IS 'an instant in UTC, in one of some forms';
 COMMENT ON FUNCTION apikey._show_count(numeric, text, text) IS 'a number of things';
 COMMENT ON FUNCTION apikey._show_span(jsonb) IS 'the time a bar of a chart stands for';
 COMMENT ON FUNCTION apikey._axis_step(numeric, boolean) IS 'the distance of the lines of an axis';
-COMMENT ON FUNCTION apikey._chart_frame(text, text, text, jsonb, numeric, numeric, text[], integer, text, text) IS
+COMMENT ON FUNCTION apikey._axis_powers(numeric, numeric) IS 'the lines of a logarithmic axis';
+COMMENT ON FUNCTION apikey._chart_frame(text, text, text, jsonb, numeric[], text[], integer, text, text) IS
 	'axes of a chart over time around what is drawn';
 COMMENT ON FUNCTION apikey._chart_bars(text, text, text, jsonb, text[], integer, text) IS 'stacked bars over time';
-COMMENT ON FUNCTION apikey._chart_lines(text, text, text, jsonb, text[], integer, text) IS 'lines over time';
-COMMENT ON FUNCTION apikey._chart_meter(numeric, text) IS 'a share as a bar';
+COMMENT ON FUNCTION apikey._chart_lines(text, text, text, jsonb, text[], integer, text) IS 'lines over time, on a logarithmic axis';
+COMMENT ON FUNCTION apikey._chart_meter(numeric, text) IS 'a share as a bar on a track';
+COMMENT ON FUNCTION apikey._chart_length(numeric, numeric) IS 'a number as a bar beside those of other rows';
 COMMENT ON FUNCTION apikey._chart_calendar(jsonb, timestamptz, text) IS 'thirteen weeks with the number of keys of each day';

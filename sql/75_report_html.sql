@@ -40,12 +40,13 @@ section{margin:36px 0;padding-top:4px}
 .cards dt{font-size:14px;color:var(--soft)}
 .cards dd{margin:0}
 .cards .value{font-size:25px;font-weight:650;line-height:1.3;font-variant-numeric:tabular-nums}
+.cards .about{font-size:15px;font-weight:400;color:var(--soft)}
 .cards .change{font-size:13px;color:var(--soft)}
 .cards .worse{color:var(--deny);font-weight:600}.cards .better{color:var(--good);font-weight:600}
 .chart{display:flex;margin:8px 0}
 svg{display:block}svg text{fill:var(--soft);font-size:12px}
 .axis{flex:none}.plot{flex:1 1 0;width:100%;min-width:0}
-.grid{stroke:var(--line)}.base,.tick{stroke:var(--soft)}
+.grid{stroke:var(--line)}.fine{stroke:var(--line);opacity:.45}.base,.tick{stroke:var(--soft)}
 .accepted{fill:var(--main)}.denied{fill:url(#hatch)}.h0{fill:var(--deny-2)}.h1{fill:var(--deny)}
 .meter{width:100%;min-width:50px}.track{fill:var(--line)}.meter .part{fill:var(--main)}.meter .near{fill:url(#hatch)}
 .p50 line{stroke:var(--p50);stroke-width:2}.p95 line{stroke:var(--p95);stroke-width:2;stroke-dasharray:7 4}.p99 line{stroke:var(--p99);stroke-width:2;stroke-dasharray:2 3}
@@ -125,7 +126,7 @@ BEGIN
 		|| apikey._report_endpoints_section(f)
 		|| '</main>
 <footer>
-<p>Requests are verifications of keys of this tenant; where verifications of a key are not recorded, what its application logged. Attempts with unknown keys belong to no tenant and are not in this report. Latency, server errors and data come from what applications log about their answers. Figures come from hourly and daily sums, which are about a minute behind; percentiles are exact to 1 part in 32, numbers of addresses above 256 to a few percent. Limits, dates and ages are those of the time the report was made. All times are UTC.</p>
+<p>Requests are verifications of keys of this tenant; where verifications of a key are not recorded, what its application logged. Attempts with unknown keys belong to no tenant and are not in this report. Latency, server errors and data come from what applications log about their answers. Figures come from hourly and daily sums, which are about a minute behind; percentiles are exact to 1 part in 32 and rounded to that, numbers of addresses above 256 to a few percent. Limits, dates and ages are those of the time the report was made. All times are UTC.</p>
 </footer>
 </body>
 </html>

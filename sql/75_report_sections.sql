@@ -105,6 +105,17 @@ BEGIN
 END
 $$;
 
+-- A latency is known to 1 part in 32 only: two that are nearer to each other
+-- than that are the same.
+CREATE FUNCTION apikey._report_latency_card(label text, now numeric, before numeric) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN apikey._report_card(label, CASE WHEN now > 0 THEN '<span class="about">about</span> ' ELSE '' END || apikey._show_latency(now),
+		now, CASE WHEN abs(now - before) * 16 <= before THEN now ELSE before END, 'down');
+END
+$$;
+
 -- --- sections --------------------------------------------------------------
 
 CREATE FUNCTION apikey._report_section(id text, title text, lead text, content text) RETURNS text
@@ -190,8 +201,8 @@ BEGIN
 		|| apikey._report_card('Share denied', apikey._show_share((t ->> 'denied')::numeric, calls),
 			CASE WHEN calls > 0 THEN (t ->> 'denied')::numeric / calls END, CASE WHEN calls_before > 0 THEN (b ->> 'denied')::numeric / calls_before END, 'down')
 		|| apikey._report_card('Server errors', apikey._show_number((t ->> 'errors')::numeric), (t ->> 'errors')::numeric, (b ->> 'errors')::numeric, 'down')
-		|| apikey._report_card('Latency, median', apikey._show_latency((t ->> 'p50')::numeric), (t ->> 'p50')::numeric, (b ->> 'p50')::numeric, 'down')
-		|| apikey._report_card('Latency, 95 %', apikey._show_latency((t ->> 'p95')::numeric), (t ->> 'p95')::numeric, (b ->> 'p95')::numeric, 'down')
+		|| apikey._report_latency_card('Latency, median', (t ->> 'p50')::numeric, (b ->> 'p50')::numeric)
+		|| apikey._report_latency_card('Latency, 95 %', (t ->> 'p95')::numeric, (b ->> 'p95')::numeric)
 		|| apikey._report_card('Keys in use', apikey._show_number((t ->> 'keys')::numeric), (t ->> 'keys')::numeric, (b ->> 'keys')::numeric, NULL)
 		|| apikey._report_card('Client addresses', apikey._show_number((t ->> 'ips')::numeric), (t ->> 'ips')::numeric, (b ->> 'ips')::numeric, NULL)
 		|| apikey._report_card('Units', apikey._show_short((t ->> 'units')::numeric), (t ->> 'units')::numeric, (b ->> 'units')::numeric, NULL)
@@ -257,7 +268,7 @@ BEGIN
 			apikey._show_share(most, denied), apikey._show_count(denied, 'denial', 'denials')),
 		apikey._report_table('Denials by reason', '{Reason,"",#Requests,-Share,-Keys}',
 			(SELECT string_agg(format('<tr><th scope="row">%s<span class="sub"><code>%s</code></span></th><td class="bar">%s</td><td class="n">%s</td><td class="n wide">%s</td><td class="n wide">%s</td></tr>',
-				apikey._report_reason(r ->> 'code'), apikey._html(r ->> 'code', 40), apikey._chart_meter((r ->> 'calls')::numeric / most, 'near'),
+				apikey._report_reason(r ->> 'code'), apikey._html(r ->> 'code', 40), apikey._chart_meter((r ->> 'calls')::numeric / denied, 'near'),
 				apikey._show_number((r ->> 'calls')::numeric), apikey._show_share((r ->> 'calls')::numeric, denied), apikey._show_number((r ->> 'keys')::numeric)), '' ORDER BY n)
 			 FROM jsonb_array_elements(reasons) WITH ORDINALITY x (r, n)))
 		|| CASE WHEN jsonb_array_length(limited) = 0 THEN '' ELSE
@@ -281,15 +292,15 @@ BEGIN
 	IF (f #>> '{totals,p50}') IS NULL THEN
 		RETURN apikey._report_section('latency', 'Latency', 'No latency was recorded in this period. Applications record it with <code>apikey.log_usage()</code>.', '');
 	END IF;
-	lead := format('Half of the answers took %s or less, 95 of 100 took %s or less.',
+	lead := format('Half of the answers took about %s or less, 95 of 100 about %s or less.',
 		apikey._show_latency((f #>> '{totals,p50}')::numeric), apikey._show_latency((f #>> '{totals,p95}')::numeric));
 	RETURN apikey._report_section('latency', 'Latency', lead,
-		'<ul class="legend">'
+		'<h3>Latency over time, on a logarithmic scale</h3><p class="soft">Every step up by the same distance multiplies the latency by the same number.</p><ul class="legend">'
 		|| (SELECT string_agg(format('<li><svg width="34" height="12" aria-hidden="true"><g class="%s"><line x1="0" x2="34" y1="6" y2="6"/><circle cx="17" cy="6" r="2.5"/></g></svg>%s</li>', s, label), '' ORDER BY s)
 			FROM (VALUES ('p50', 'median'), ('p95', '95th percentile'), ('p99', '99th percentile')) x (s, label))
 		|| '</ul>'
-		|| apikey._chart_lines('latency-chart', 'Latency over time: median, 95th and 99th percentile', lead || ' The table below has all figures.',
-			bars, '{p50,p95,p99}', 180, CASE WHEN (f ->> 'step')::numeric >= 604800 THEN 'month'
+		|| apikey._chart_lines('latency-chart', 'Latency over time: median, 95th and 99th percentile', lead || ' The scale is logarithmic. The table below has all figures.',
+			bars, '{p50,p95,p99}', 200, CASE WHEN (f ->> 'step')::numeric >= 604800 THEN 'month'
 				WHEN (f ->> 'step')::numeric > 3600 OR (f ->> 'until')::timestamptz - (f ->> 'since')::timestamptz > interval '25 hours' THEN 'day' ELSE 'hour' END)
 		|| '<details><summary>Figures of this chart as a table</summary>'
 		|| apikey._report_table('Latency over time', '{Time (UTC),#Median,#95th percentile,#99th percentile}',
@@ -338,7 +349,6 @@ DECLARE
 	c constant jsonb := f -> 'calendar';
 	dates constant numeric := c ->> 'dates';
 	keys constant numeric := c ->> 'keys';
-	most constant numeric := (SELECT max((a ->> 'keys')::numeric) FROM jsonb_array_elements(c -> 'ages') a);
 	lead text;
 BEGIN
 	IF keys = 0 THEN
@@ -370,7 +380,7 @@ BEGIN
 			(SELECT string_agg(format('<tr><th scope="row">%s</th><td class="bar">%s</td><td class="n">%s</td><td class="n">%s</td></tr>',
 				CASE a ->> 'from' WHEN '0' THEN 'in the last 30 days' WHEN '30' THEN '30 to 90 days ago' WHEN '90' THEN '90 to 180 days ago'
 					WHEN '180' THEN '180 days to a year ago' ELSE 'more than a year ago' END,
-				apikey._chart_meter((a ->> 'keys')::numeric / greatest(most, 1), CASE a ->> 'from' WHEN '365' THEN 'near' ELSE 'part' END),
+				apikey._chart_meter((a ->> 'keys')::numeric / keys, CASE a ->> 'from' WHEN '365' THEN 'near' ELSE 'part' END),
 				apikey._show_number((a ->> 'keys')::numeric), apikey._show_share((a ->> 'keys')::numeric, keys)), '' ORDER BY n)
 			 FROM jsonb_array_elements(c -> 'ages') WITH ORDINALITY x (a, n))));
 END
@@ -392,7 +402,7 @@ DECLARE
 	t constant jsonb := f -> 'talkers';
 	calls constant numeric := (f #>> '{totals,accepted}')::numeric + (f #>> '{totals,denied}')::numeric;
 	shown constant numeric := (SELECT sum((k ->> 'accepted')::numeric + (k ->> 'denied')::numeric) FROM jsonb_array_elements(t) k);
-	most constant numeric := greatest((t #>> '{0,accepted}')::numeric + (t #>> '{0,denied}')::numeric, 1);
+	most constant numeric := (t #>> '{0,accepted}')::numeric + (t #>> '{0,denied}')::numeric;
 BEGIN
 	IF jsonb_array_length(t) = 0 OR calls = 0 THEN
 		RETURN apikey._report_section('talkers', 'Top talkers', 'No key was used in this period.', '');
@@ -403,7 +413,7 @@ BEGIN
 			apikey._show_count((f ->> 'seen')::numeric, 'that was used', 'that were used')),
 		apikey._report_table('Top talkers', '{Key,"",#Requests,#Denied,-95th percentile,-Addresses,-Data sent}',
 			(SELECT string_agg(format('<tr>%s<td class="bar">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n wide">%s</td><td class="n wide">%s</td><td class="n wide">%s</td></tr>',
-				apikey._report_key_cell(k, f ->> 'tenant'), apikey._chart_meter(((k ->> 'accepted')::numeric + (k ->> 'denied')::numeric) / most, 'part'),
+				apikey._report_key_cell(k, f ->> 'tenant'), apikey._chart_length((k ->> 'accepted')::numeric + (k ->> 'denied')::numeric, most),
 				apikey._show_number((k ->> 'accepted')::numeric + (k ->> 'denied')::numeric),
 				apikey._show_share((k ->> 'denied')::numeric, (k ->> 'accepted')::numeric + (k ->> 'denied')::numeric),
 				apikey._show_latency((k ->> 'p95')::numeric), apikey._show_number((k ->> 'ips')::numeric), apikey._show_bytes((k ->> 'bytes')::numeric)), '' ORDER BY n)
@@ -436,7 +446,7 @@ CREATE FUNCTION apikey._report_endpoints_section(f jsonb) RETURNS text
 AS $$
 DECLARE
 	e constant jsonb := f #> '{endpoints,list}';
-	most constant numeric := greatest((SELECT max((p ->> 'accepted')::numeric + (p ->> 'denied')::numeric) FROM jsonb_array_elements(e) p), 1);
+	most constant numeric := (SELECT max((p ->> 'accepted')::numeric + (p ->> 'denied')::numeric) FROM jsonb_array_elements(e) p);
 BEGIN
 	IF jsonb_array_length(e) = 0 THEN
 		RETURN apikey._report_section('endpoints', 'Endpoints', 'No request named an endpoint in this period.', '');
@@ -445,7 +455,7 @@ BEGIN
 		apikey._show_count((f #>> '{endpoints,classes}')::numeric, 'endpoint was', 'different endpoints were') || ' called; <code>*</code> stands for any identifier.',
 		apikey._report_table('Endpoints', '{Endpoint,"",#Requests,#Denied,-Server errors,-Median,#95th percentile}',
 			(SELECT string_agg(format('<tr><th scope="row"><code><bdi>%s</bdi></code></th><td class="bar">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n wide">%s</td><td class="n wide">%s</td><td class="n">%s</td></tr>',
-				apikey._html(p ->> 'endpoint', 120), apikey._chart_meter(((p ->> 'accepted')::numeric + (p ->> 'denied')::numeric) / most, 'part'),
+				apikey._html(p ->> 'endpoint', 120), apikey._chart_length((p ->> 'accepted')::numeric + (p ->> 'denied')::numeric, most),
 				apikey._show_number((p ->> 'accepted')::numeric + (p ->> 'denied')::numeric),
 				apikey._show_share((p ->> 'denied')::numeric, (p ->> 'accepted')::numeric + (p ->> 'denied')::numeric),
 				apikey._show_number((p ->> 'errors')::numeric),
@@ -461,6 +471,7 @@ COMMENT ON FUNCTION apikey._report_badge(integer) IS 'a severity';
 COMMENT ON FUNCTION apikey._report_date(text) IS 'what happens to a key on a day, in words';
 COMMENT ON FUNCTION apikey._report_key_cell(jsonb, text) IS 'names and status of a key as the first cell of a row';
 COMMENT ON FUNCTION apikey._report_card(text, text, numeric, numeric, text) IS 'a figure of the summary and how it changed';
+COMMENT ON FUNCTION apikey._report_latency_card(text, numeric, numeric) IS 'a latency of the summary and how it changed';
 COMMENT ON FUNCTION apikey._report_section(text, text, text, text) IS 'a section of a report';
 COMMENT ON FUNCTION apikey._report_table(text, text[], text) IS 'a table of a report';
 COMMENT ON FUNCTION apikey._report_attention(jsonb) IS 'what needs attention, the worst first';

@@ -51,7 +51,7 @@ SELECT '2026-11-22 14:00Z'::timestamptz + i * interval '5 s', tenant_id, key_id,
 FROM k, generate_series(0, 599) i WHERE n = 4;
 INSERT INTO apikey.usage (at, tenant_id, key_id, code, endpoint, status, latency_us, bytes_out, ip)
 SELECT at, tenant_id, key_id, 'LOGGED', endpoint, CASE WHEN extract(epoch FROM at)::bigint % 50 = 0 THEN 503 ELSE 200 END,
-	5000 + (extract(epoch FROM at)::bigint * 7919) % 90000, 1000, ip
+	CASE WHEN extract(epoch FROM at)::bigint % 31 = 0 THEN 3000000 ELSE 5000 + (extract(epoch FROM at)::bigint * 7919) % 9000 END, 1000, ip
 FROM apikey.usage WHERE code = 'VALID' AND NOT (at >= '2026-11-20Z' AND at < '2026-11-20 12:00Z');
 INSERT INTO apikey.usage (at, tenant_id, key_id, code, ip)
 SELECT '2026-11-24 14:00Z'::timestamptz + i * interval '5 s', tenant_id, key_id, 'VALID', '203.0.113.9' FROM k, generate_series(0, 99) i WHERE n = 7;
@@ -92,21 +92,35 @@ my $measure = <<'JS';
 		const texts = [...labels(id)].map(t => number(t.textContent));
 		return y => (lines[0] - y) / (lines[0] - lines[lines.length - 1]) * texts[texts.length - 1];
 	};
+	// lines that have a label, and what it says: between the two nearest, a step is a factor
+	const powers = id => {
+		const lines = [...document.querySelectorAll('#' + id + ' .grid, #' + id + ' .base')].map(l => l.getBoundingClientRect().top);
+		return [...labels(id)].map((t, i) => [lines[i], Math.log(number(t.textContent))]);
+	};
+	const log_scale = id => { const p = powers(id);
+		return y => { let i = 1; while (i < p.length - 1 && p[i][0] > y) i++;
+			return Math.exp(p[i - 1][1] + (p[i - 1][0] - y) / (p[i - 1][0] - p[i][0]) * (p[i][1] - p[i - 1][1])) } };
 	const bars = (id, series) => { const f = scale(id);
 		return [...document.querySelectorAll('#' + id + ' > g')].map(g => series.map(s => {
 			const r = g.querySelector('rect.' + s); if (!r) return 0; const b = r.getBoundingClientRect(); return f(b.top) - f(b.bottom) })) };
-	const dots = (id, s) => { const f = scale(id);
+	const dots = (id, s) => { const f = log_scale(id);
 		return [...document.querySelectorAll('#' + id + ' .' + s + ' circle')].map(c => { const b = c.getBoundingClientRect(); return f((b.top + b.bottom) / 2) }) };
 	const left = id => [...document.querySelectorAll('#' + id + ' > g rect')].map(r => r.getBoundingClientRect().left);
 	const rows = id => [...document.querySelectorAll('#' + id + ' > .scroll tbody tr')].map(r => [...r.cells].map(c => c.textContent));
-	const meters = id => [...document.querySelectorAll('#' + id + ' > .scroll .meter')].map(m =>
-		m.lastElementChild.getBoundingClientRect().width / m.firstElementChild.getBoundingClientRect().width);
+	const shares = of => [...document.querySelectorAll(of + ' .meter')].map(m =>
+		m.querySelector('.track') && m.lastElementChild.getBoundingClientRect().width / m.querySelector('.track').getBoundingClientRect().width);
+	const meters = id => shares('#' + id + ' > .scroll');
+	const lengths = id => [...document.querySelectorAll('#' + id + ' > .scroll .meter')].map(m =>
+		m.childElementCount == 1 ? m.firstElementChild.getBoundingClientRect().width / m.getBoundingClientRect().width : null);
 	return {
 		traffic: bars('traffic-chart', ['accepted', 'denied']), denied: bars('denied-chart', ['denied']),
 		p50: dots('latency-chart', 'p50'), p95: dots('latency-chart', 'p95'), p99: dots('latency-chart', 'p99'),
 		width: document.querySelector('#traffic-chart').getBoundingClientRect().width, left: left('traffic-chart'),
 		cards: Object.fromEntries([...document.querySelectorAll('.cards > div')].map(d => [d.children[0].textContent, d.children[1].textContent])),
 		reasons: rows('denials'), reason_meters: meters('denials'), talkers: rows('talkers'), endpoints: rows('endpoints'),
+		talker_lengths: lengths('talkers'), endpoint_lengths: lengths('endpoints'), powers: powers('latency-chart'),
+		tracks: [...document.querySelectorAll('.track')].map(t => [t.nextElementSibling.getBoundingClientRect().width / t.getBoundingClientRect().width,
+			[...t.closest('tr').cells].map(c => c.textContent).filter(c => /^[<>]? ?[\d.]+ %$/.test(c)).pop()]),
 		limits: rows('limits'), limit_meters: meters('limits'), suspicious: rows('suspicious'),
 		days: Object.fromEntries([...document.querySelectorAll('#calendar-grid > g')].filter(g => g.querySelector('text')).map(g =>
 			[g.querySelector('title').textContent.replace(/:.*/, ''), +g.querySelector('text').textContent])),
@@ -131,12 +145,13 @@ SQL
 is(scalar(@$bars), 56, 'a week in steps of three hours');
 is(scalar(@{ $drawn->{traffic} }), 56, 'a bar for each');
 
-# close(\@drawn, \@true, $tolerance, $name): tolerance relative to the largest
+# near(\@drawn, \@true, $tolerance, $name): tolerance relative to the largest, or
+# to each
 sub near
 {
-	my ($got, $true, $tolerance, $name) = @_;
+	my ($got, $true, $tolerance, $name, $each) = @_;
 	my ($most) = sort { $b <=> $a } @$true;
-	my @off = grep { abs(($got->[$_] // -1e9) - $true->[$_]) > $tolerance * $most } 0 .. $#$true;
+	my @off = grep { abs(($got->[$_] // -1e9) - $true->[$_]) > $tolerance * ($each ? $true->[$_] : $most) } 0 .. $#$true;
 
 	ok(@$got == @$true && !@off, $name)
 	  or diag(scalar(@$got) . ' for ' . scalar(@$true) . ', off: ' . join ', ', map { "$_: " . ($got->[$_] // 'none') . " for $true->[$_]" } @off);
@@ -149,9 +164,22 @@ cmp_ok(scalar(@with), '<', 56, 'a gap where nothing was logged');
 my %at = (p50 => 2, p95 => 3, p99 => 4);
 foreach my $p (sort keys %at)
 {
-	# a histogram is 1/32 off at most, interpolation between few rows a little more
-	near($drawn->{$p}, [ map { $_->[ $at{$p} ] } @with ], 0.06, "height of the line of $p");
+	# a histogram is 1/32 off at most, and half a pixel is another 2 %
+	near($drawn->{$p}, [ map { $_->[ $at{$p} ] } @with ], 0.05, "height of the line of $p", 1);
 }
+# milliseconds and seconds on one axis: lines at 1, 2 and 5 times powers of ten,
+# as far from each other as their factor says
+my @powers = @{ $drawn->{powers} };
+my @values = map { exp $_->[1] } @powers;
+cmp_ok(scalar(@powers), '>=', 4, 'the axis of latencies has labels');
+is_deeply([ grep { sprintf('%.4e', $_) !~ /^[125]\.0000e/ } @values ], [], 'of 1, 2 and 5 times powers of ten');
+my $decade = ($powers[0][0] - $powers[-1][0]) / ($powers[-1][1] - $powers[0][1]);
+is_deeply([ grep { abs($powers[0][0] - $powers[$_][0] - $decade * ($powers[$_][1] - $powers[0][1])) > 0.2 } 0 .. $#powers ], [], 'their distances are logarithms');
+cmp_ok($values[0],  '<', 10_000,    'from below the median');
+cmp_ok($values[-1], '>', 3_000_000 * 31 / 32, 'to above the slowest');
+is($page->evaluate(q{[...document.querySelector('#latency-chart').previousElementSibling.querySelectorAll('text')].map(t => t.getBoundingClientRect()).every((b, i, a) => i == 0 || b.bottom <= a[i - 1].top + 4)}),
+	JSON::PP::true, 'no label is over another');
+like($page->evaluate(q{document.querySelector('#latency h3')?.textContent + document.querySelector('#latency-chart desc').textContent}), qr/logarithmic scale.*logarithmic/, 'it is said that the axis is');
 my ($last) = sort { $b <=> $a } @{ $drawn->{left} };
 cmp_ok($last, '>', $drawn->{width} * 0.9, 'the bars fill the chart');
 my @table = map { [ map { s/,//gr } @{$_}[ 1 .. 3 ] ] } @{ $drawn->{table} };
@@ -169,17 +197,45 @@ is_deeply({ map { $_ => $drawn->{cards}{$_} =~ s/,//gr } keys %$sums }, $sums, '
 my $reasons = $json->decode($node->safe_psql('postgres',
 	"SELECT jsonb_agg(jsonb_build_array(code, n) ORDER BY n DESC) FROM (SELECT code, count(*) AS n FROM apikey.usage u WHERE $mine AND code NOT IN ('VALID', 'LOGGED') GROUP BY 1) x"));
 is_deeply([ map { [ $_->[0] =~ /([A-Z_]{4,})$/, 0 + $_->[2] =~ s/,//gr ] } @{ $drawn->{reasons} }[ 0 .. $#$reasons ] ], $reasons, 'denials by reason');
-near([ @{ $drawn->{reason_meters} }[ 0 .. $#$reasons ] ], [ map { $_->[1] / $reasons->[0][1] } @$reasons ], 0.01, 'their bars');
+my $denials = 0;
+$denials += $_->[1] foreach @$reasons;
+near([ @{ $drawn->{reason_meters} }[ 0 .. $#$reasons ] ], [ map { $_->[1] / $denials } @$reasons ], 0.01, 'their bars');
+# a track is the whole of which the row says a share
+cmp_ok(scalar(@{ $drawn->{tracks} }), '>', 8, 'bars on tracks');
+is_deeply([ grep { !defined $_->[1] || abs($_->[0] - ($_->[1] =~ /([\d.]+)/)[0] / 100) > 0.005 } @{ $drawn->{tracks} } ], [], 'are as long as the share beside them says');
 
 my $talkers = $json->decode($node->safe_psql('postgres',
 	"SELECT jsonb_agg(jsonb_build_array(key_id, n) ORDER BY n DESC, key_id) FROM (SELECT key_id, count(*) AS n FROM apikey.usage u WHERE $mine AND code <> 'LOGGED' GROUP BY 1) x"));
 is_deeply([ map { [ 0 + ($_->[0] =~ /key\x{a0}(\d+)/)[0], 0 + $_->[2] =~ s/,//gr ] } @{ $drawn->{talkers} } ], $talkers, 'the busiest keys');
+near($drawn->{talker_lengths}, [ map { $_->[1] / $talkers->[0][1] } @$talkers ], 0.01, 'their bars are compared with each other, on no track');
+my @calls = map { 0 + $_->[2] =~ s/,//gr } @{ $drawn->{endpoints} };
+near($drawn->{endpoint_lengths}, [ map { $_ / $calls[0] } @calls ], 0.01, 'those of endpoints, too');
 is_deeply($drawn->{days},
 	$json->decode($node->safe_psql('postgres', "SELECT jsonb_object_agg(to_char(expires_at AT TIME ZONE 'UTC', 'Dy FMDD Mon YYYY'), 1) FROM apikey.api_key a JOIN k USING (key_id) WHERE k.tenant <> 'rival'")),
 	'the days of the calendar');
 is_deeply([ map { $_->[2] } @{ $drawn->{limits} } ], [ '90 %', '70 %' ], 'the limits');
 near($drawn->{limit_meters}, [ 0.9, 0.7 ], 0.01, 'their bars');
 like(join(' ', map { "$_->[0] $_->[2]" } grep { $_->[0] =~ /big/ } @{ $drawn->{suspicious} }), qr/Burst of denials: 600 in the hour from 22 Nov 2026, 14:00/, 'the burst is among what is suspicious');
+
+# --- what a histogram knows ---
+
+# twelve answers of 3 s each
+my $slow_file = $node->basedir . '/slow.html';
+$node->safe_psql('postgres', <<'SQL');
+SELECT apikey.create_tenant('slow'), apikey.create_environment('slow', 'production');
+SELECT count(apikey.create_key('slow', 'production', name => 'slow'));
+INSERT INTO apikey.usage (at, tenant_id, key_id, code, endpoint, status, latency_us)
+SELECT '2026-11-24 14:00Z'::timestamptz + i * interval '1 min', a.tenant_id, a.key_id, 'LOGGED', '/slow', 200, 3000000
+FROM apikey.api_key a, generate_series(1, 12) i WHERE a.name = 'slow';
+SELECT apikey.refresh_rollups();
+SQL
+append_to_file($slow_file, $node->safe_psql('postgres', "SELECT apikey.report_html('slow')"));
+my $slow = $browser->open("file://$slow_file", width => 1200);
+like($slow->evaluate('document.querySelector("#latency > p").textContent'), qr/^Half of the answers took about 3 s or less, 95 of 100 about 3 s or less\.$/, 'what took 3 s is said to take about 3 s');
+is($slow->evaluate(q{[...document.querySelectorAll('.cards > div')].filter(d => /^Latency/.test(d.textContent)).map(d => d.children[1].textContent).join()}), 'about 3 s,about 3 s', 'in the summary');
+is($slow->evaluate(q{[...document.querySelectorAll('#latency-chart circle title')].map(t => t.textContent.replace(/.*: /, '')).join()}), 'about 3 s,about 3 s,about 3 s', 'in the chart');
+unlike($slow->evaluate('document.body.textContent'), qr/2\.9/, 'and nowhere 2.9 s');
+$slow->close;
 
 # --- hostile names -----------------------------------------------------------
 
