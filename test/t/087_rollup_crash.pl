@@ -134,7 +134,8 @@ sub finish_prepared
 # kept of the time must not be ahead of the rows that come then.  Where the
 # housekeeper has taken an id meanwhile they are not: again.
 my %again;
-for my $scan (('seqscan', 'bitmapscan') x 5)
+$node->safe_psql('postgres', "ALTER DATABASE postgres SET apikey.rollup_interval = '1d'");
+for my $scan (('seqscan', 'bitmapscan') x 10)
 {
 	next if $again{$scan};
 	my $psql = "psql -Xq -d '" . $node->connstr('postgres') . "'";
@@ -185,6 +186,7 @@ SQL
 		is($node->safe_psql('postgres', $compare), '0|0', "$scan off: rows of such are counted");
 	}
 }
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET apikey.rollup_interval');
 ok($again{$_}, "$_ off: ids are given out again") for sort keys %again;
 
 my @victims = ('housekeeper', 'counter', 'counter', 'writer', 'postmaster');
