@@ -148,6 +148,44 @@ BEGIN
 			FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
 			WHERE r.denials > 0 AND r.key_id = n.key_id GROUP BY r.at ORDER BY 2 DESC, 1 LIMIT 1) x
 		WHERE n.denied >= many
+	), failed AS (
+		SELECT n.key_id, x.at, x.errors, x.answers
+		FROM n LEFT JOIN b ON b.key_id = n.key_id CROSS JOIN LATERAL (
+			SELECT r.at, sum(r.errors) AS errors, sum(r.calls) AS answers
+			FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
+			WHERE r.code = 'LOGGED' AND r.key_id = n.key_id GROUP BY r.at ORDER BY 2 DESC, 1 LIMIT 1) x
+		WHERE n.errors >= many AND x.errors >= many AND x.errors * 3 >= x.answers
+			-- few in all other hours
+			AND (n.errors + coalesce(b.errors, 0) - x.errors) * 10 <= n.logged + coalesce(b.logged, 0) - x.answers
+	), grown AS MATERIALIZED (
+		-- keys that came from so many addresses they did not come from before
+		SELECT g.* FROM (
+			SELECT n.key_id, b.ips, b.addresses, least(1 + b.addresses / 20, 10) AS least, apikey.ip_count(apikey._ip_add(b.ips, n.ips)) - b.addresses AS others
+			FROM n JOIN b ON b.key_id = n.key_id
+			WHERE hourly AND n.accepted >= 20 AND b.accepted >= 20 AND b.addresses > 0) g
+		WHERE g.others >= g.least
+	), busy AS MATERIALIZED (
+		SELECT r.key_id, r.at, greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
+		FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, true) r
+		WHERE hourly AND r.code IN ('VALID', 'LOGGED') AND r.key_id IN (SELECT g.key_id FROM grown g)
+		GROUP BY r.key_id, r.at
+		HAVING greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) >= 20
+	), usual AS MATERIALIZED (
+		SELECT k.key_id, x.calls
+		FROM (SELECT DISTINCT y.key_id FROM busy y) k CROSS JOIN LATERAL (
+			SELECT greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
+			FROM apikey._report_rows(tenants, _report_about_keys.since - length, _report_about_keys.since, true) r
+			WHERE r.key_id = k.key_id AND r.code IN ('VALID', 'LOGGED') GROUP BY r.at ORDER BY 1 DESC LIMIT 1) x
+	), strange AS (
+		-- most of them in one hour, or in one that is busier than it ever was
+		SELECT DISTINCT ON (x.key_id) x.key_id, x.at, x.calls, x.usual, x.others, (x.others >= 5 AND x.others * 2 >= x.all_others OR x.calls >= x.usual * 5) AS clear
+		FROM (SELECT y.key_id, y.at, y.calls, u.calls AS usual, g.least, g.others AS all_others, apikey.ip_count(apikey._ip_add(g.ips, i.ips)) - g.addresses AS others
+			  FROM busy y JOIN usual u ON u.key_id = y.key_id JOIN grown g ON g.key_id = y.key_id CROSS JOIN LATERAL (
+				SELECT apikey.ip_merge(r.ips) AS ips
+				FROM apikey._report_rows(tenants, y.at, y.at + interval '1 hour', true) r
+				WHERE r.key_id = y.key_id AND r.code IN ('VALID', 'LOGGED')) i) x
+		WHERE x.others >= x.least AND (x.others * 2 >= x.all_others OR x.calls * 2 > x.usual * 3)
+		ORDER BY x.key_id, 6 DESC, x.others DESC, x.at
 	), habit AS MATERIALIZED (
 		-- a key with habits: seen on three days or more, and quiet half of the hours of work days
 		SELECT r.key_id, apikey._other_hours(bit_or(week[1 + (date_part('epoch', r.at) / 3600 + 72)::bigint % 168])) AS hours
@@ -183,12 +221,19 @@ BEGIN
 					ELSE greatest(apikey.ip_count(apikey._ip_add(g.before, g.revoked_ips)) - apikey.ip_count(g.before), 1) END AS others
 		FROM gone g
 	), finding (key_id, severity, kind, n, more) AS (
-		SELECT r.key_id, CASE WHEN r.revoked >= 100 OR r.others > 0 THEN 3 WHEN r.revoked >= 10 OR r.others IS NULL THEN 2 ELSE 1 END,
+		-- a single attempt, even from elsewhere, is how most old copies of a key show
+		SELECT r.key_id, CASE WHEN r.revoked >= 100 OR r.revoked >= 10 AND r.others > 0 THEN 3 WHEN r.revoked >= 10 OR r.others > 0 THEN 2 ELSE 1 END,
 			   'revoked', r.revoked::numeric, jsonb_build_object('at', r.revoked_at, 'others', r.others)
 		FROM revoked r
 		UNION ALL
 		SELECT n.key_id, 3, 'addresses', n.addresses, jsonb_build_object('before', b.addresses)
 		FROM n JOIN b ON b.key_id = n.key_id WHERE n.addresses >= 20 AND n.addresses >= 5 * b.addresses AND b.addresses > 0
+		UNION ALL
+		SELECT t.key_id, CASE WHEN t.clear THEN 3 ELSE 2 END, 'strange', t.calls, jsonb_build_object('at', t.at, 'others', t.others, 'usual', t.usual)
+		FROM strange t
+		UNION ALL
+		SELECT x.key_id, 2, 'errors', x.errors, jsonb_build_object('at', x.at, 'answers', x.answers, 'hourly', hourly)
+		FROM failed x
 		UNION ALL
 		SELECT o.key_id, 2, 'hours', o.calls, jsonb_build_object('at', o.at) FROM off o WHERE o.calls >= 20
 		UNION ALL
@@ -216,7 +261,9 @@ BEGIN
 	), suspect AS (
 		SELECT f.key_id, max(f.severity) AS severity,
 			   jsonb_agg(jsonb_build_object('kind', f.kind, 'severity', f.severity, 'n', f.n) || f.more ORDER BY f.severity DESC, f.kind) AS findings,
-			   row_number() OVER (ORDER BY max(f.severity) DESC, count(*) DESC, max(f.n) DESC, f.key_id) AS place
+			   -- a key that is in use and changed is worse than one that no longer is
+			   row_number() OVER (ORDER BY max(f.severity) DESC,
+				   bool_or(f.severity > 1 AND f.kind NOT IN ('revoked', 'superseded')) DESC, count(*) DESC, max(f.n) DESC, f.key_id) AS place
 		FROM finding f GROUP BY f.key_id
 	), talker AS (
 		SELECT n.*, row_number() OVER (ORDER BY n.accepted + n.denied DESC, n.key_id) AS place FROM n
@@ -234,7 +281,7 @@ BEGIN
 		'severities', (SELECT jsonb_object_agg(x.severity, x.keys) FROM (SELECT s.severity, count(*) AS keys FROM suspect s GROUP BY 1) x),
 		'suspicious', (SELECT coalesce(jsonb_agg(apikey._report_key(s.key_id)
 				|| jsonb_build_object('severity', s.severity, 'findings', s.findings) ORDER BY s.place), '[]')
-			FROM suspect s WHERE s.place <= 20),
+			FROM suspect s WHERE s.place <= 200),
 		'talkers', (SELECT coalesce(jsonb_agg(apikey._report_key(t.key_id)
 				|| jsonb_build_object('accepted', t.accepted, 'denied', t.denied, 'bytes', t.bytes, 'ips', t.addresses,
 					'p95', (SELECT apikey.latency_percentile(apikey.latency_merge(r.latency), 0.95)
