@@ -48,6 +48,11 @@ BEGIN
 			|| ' at hours this key did not use before, first on ' || at
 		WHEN 'burst' THEN '<b>Burst of denials:</b> ' || apikey._show_number(n) || CASE WHEN (f ->> 'hourly')::boolean
 			THEN ' in the hour from ' || at ELSE ' on ' || apikey._show_time((f ->> 'at')::timestamptz, 'date') END
+		WHEN 'errors' THEN '<b>Burst of errors:</b> ' || apikey._show_number(n) || ' of ' || apikey._show_count((f ->> 'answers')::numeric, 'answer', 'answers')
+			|| CASE WHEN (f ->> 'hourly')::boolean THEN ' in the hour from ' || at ELSE ' on ' || apikey._show_time((f ->> 'at')::timestamptz, 'date') END
+		WHEN 'strange' THEN '<b>Strange addresses:</b> ' || apikey._show_count(n, 'request', 'requests') || ' in the hour from ' || at
+			|| ' with ' || apikey._show_count((f ->> 'others')::numeric, 'address', 'addresses') || ' new to it, in the period before at most '
+			|| apikey._show_number((f ->> 'usual')::numeric) || ' in an hour'
 		WHEN 'dormant' THEN '<b>Woken up:</b> ' || apikey._show_count(n, 'request', 'requests') || ', not used before since '
 			|| apikey._show_time((f ->> 'day')::timestamptz, 'date')
 		WHEN 'bytes' THEN '<b>More data than usual:</b> ' || apikey._show_bytes(n) || ' sent, '
@@ -113,6 +118,25 @@ AS $$
 BEGIN
 	RETURN apikey._report_card(label, CASE WHEN now > 0 THEN '<span class="about">about</span> ' ELSE '' END || apikey._show_latency(now),
 		now, CASE WHEN abs(now - before) * 16 <= before THEN now ELSE before END, 'down');
+END
+$$;
+
+-- A share in percent; its change is told in points.
+CREATE FUNCTION apikey._report_share_card(label text, part numeric, whole numeric, part_before numeric, whole_before numeric, better text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	exact constant numeric := 100 * part / nullif(whole, 0) - 100 * part_before / nullif(whole_before, 0);
+	change constant numeric := trim_scale(round(exact, CASE WHEN abs(exact) < 1 THEN 2 ELSE 1 END));
+	rise constant text := CASE WHEN change > 0 THEN 'up' WHEN change < 0 THEN 'down' END;
+BEGIN
+	RETURN format('<div><dt>%s</dt><dd class="value">%s</dd><dd class="change%s">%s</dd></div>', label, apikey._show_share(part, whole),
+		CASE WHEN abs(change) < 0.1 OR rise IS NULL THEN '' WHEN rise = better THEN ' better' ELSE ' worse' END,
+		CASE
+			WHEN change IS NULL THEN 'no figure before'
+			WHEN rise IS NULL THEN 'as before'
+			ELSE CASE rise WHEN 'up' THEN '&#9650; +' ELSE '&#9660; &minus;' END || abs(change)
+				|| CASE abs(change) WHEN 1 THEN ' point' ELSE ' points' END END);
 END
 $$;
 
@@ -198,8 +222,7 @@ BEGIN
 		'<dl class="cards">'
 		|| apikey._report_card('Requests', apikey._show_number(calls), calls, calls_before, NULL)
 		|| apikey._report_card('Denied', apikey._show_number((t ->> 'denied')::numeric), (t ->> 'denied')::numeric, (b ->> 'denied')::numeric, 'down')
-		|| apikey._report_card('Share denied', apikey._show_share((t ->> 'denied')::numeric, calls),
-			CASE WHEN calls > 0 THEN (t ->> 'denied')::numeric / calls END, CASE WHEN calls_before > 0 THEN (b ->> 'denied')::numeric / calls_before END, 'down')
+		|| apikey._report_share_card('Share denied', (t ->> 'denied')::numeric, calls, (b ->> 'denied')::numeric, calls_before, 'down')
 		|| apikey._report_card('Server errors', apikey._show_number((t ->> 'errors')::numeric), (t ->> 'errors')::numeric, (b ->> 'errors')::numeric, 'down')
 		|| apikey._report_latency_card('Latency, median', (t ->> 'p50')::numeric, (b ->> 'p50')::numeric)
 		|| apikey._report_latency_card('Latency, 95 %', (t ->> 'p95')::numeric, (b ->> 'p95')::numeric)
@@ -408,9 +431,10 @@ BEGIN
 		RETURN apikey._report_section('talkers', 'Top talkers', 'No key was used in this period.', '');
 	END IF;
 	RETURN apikey._report_section('talkers', 'Top talkers',
-		format('%s of all requests came from %s of %s.', apikey._show_share(shown, calls),
+		format('%s of all requests came from %s of %s%s.', apikey._show_share(shown, calls),
 			CASE WHEN jsonb_array_length(t) = 1 THEN '1 key' ELSE jsonb_array_length(t) || ' keys' END,
-			apikey._show_count((f ->> 'seen')::numeric, 'that was used', 'that were used')),
+			apikey._show_count((f ->> 'seen')::numeric, 'that was presented', 'that were presented'),
+			CASE WHEN f ->> 'seen' <> f #>> '{totals,keys}' THEN format('; %s of these had a request accepted', apikey._show_number((f #>> '{totals,keys}')::numeric)) ELSE '' END),
 		apikey._report_table('Top talkers', '{Key,"",#Requests,#Denied,-95th percentile,-Addresses,-Data sent}',
 			(SELECT string_agg(format('<tr>%s<td class="bar">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n wide">%s</td><td class="n wide">%s</td><td class="n wide">%s</td></tr>',
 				apikey._report_key_cell(k, f ->> 'tenant'), apikey._chart_length((k ->> 'accepted')::numeric + (k ->> 'denied')::numeric, most),
@@ -421,23 +445,36 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION apikey._report_suspicious_rows(keys jsonb, tenant text, first integer, last integer) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN apikey._report_table('Suspicious keys' || CASE WHEN first > 1 THEN ', the others' ELSE '' END, '{Key,Severity,What stands out}',
+		(SELECT string_agg(format('<tr>%s<td>%s</td><td><ul>%s</ul></td></tr>', apikey._report_key_cell(k, tenant), apikey._report_badge((k ->> 'severity')::integer),
+			(SELECT string_agg('<li>' || apikey._report_finding(x.finding) || '</li>', '' ORDER BY x.m) FROM jsonb_array_elements(k -> 'findings') WITH ORDINALITY x (finding, m))), '' ORDER BY o)
+		 FROM jsonb_array_elements(keys) WITH ORDINALITY y (k, o) WHERE o BETWEEN first AND last));
+END
+$$;
+
 CREATE FUNCTION apikey._report_suspicious_section(f jsonb) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	s constant jsonb := f -> 'suspicious';
 	n constant numeric := f ->> 'suspects';
+	listed constant integer := jsonb_array_length(s);
+	looked constant text := CASE WHEN (f ->> 'hourly')::boolean THEN '' ELSE
+		' <span class="soft">So long a range is not searched for unusual hours and strange addresses, nor for bursts that are shorter than a day.</span>' END;
 BEGIN
 	IF n = 0 THEN
-		RETURN apikey._report_section('suspicious', 'Suspicious keys', 'Nothing stands out: no use after revocation, of old secrets or at unusual hours, no jump in addresses, denials or data.', '');
+		RETURN apikey._report_section('suspicious', 'Suspicious keys', 'Nothing stands out: no use after revocation, of old secrets or at unusual hours, no jump in addresses, denials, errors or data.' || looked, '');
 	END IF;
 	RETURN apikey._report_section('suspicious', 'Suspicious keys',
-		apikey._show_count(n, 'key stands', 'keys stand') || ' out. Each may have a good reason; someone who knows the key should tell.',
-		apikey._report_table('Suspicious keys', '{Key,Severity,What stands out}',
-			(SELECT string_agg(format('<tr>%s<td>%s</td><td><ul>%s</ul></td></tr>', apikey._report_key_cell(k, f ->> 'tenant'), apikey._report_badge((k ->> 'severity')::integer),
-				(SELECT string_agg('<li>' || apikey._report_finding(x.finding) || '</li>', '' ORDER BY x.m) FROM jsonb_array_elements(k -> 'findings') WITH ORDINALITY x (finding, m))), '' ORDER BY o)
-			 FROM jsonb_array_elements(s) WITH ORDINALITY y (k, o)))
-		|| CASE WHEN n > jsonb_array_length(s) THEN format('<p class="soft">The first %s of %s.</p>', jsonb_array_length(s), apikey._show_count(n, 'key', 'keys')) ELSE '' END);
+		apikey._show_count(n, 'key stands', 'keys stand') || ' out. Each may have a good reason; someone who knows the key should tell.' || looked,
+		apikey._report_suspicious_rows(s, f ->> 'tenant', 1, 20)
+		|| CASE WHEN listed > 20 THEN format('<details><summary>%s</summary>', apikey._show_count(listed - 20, 'more key', 'more keys'))
+			|| apikey._report_suspicious_rows(s, f ->> 'tenant', 21, listed) || '</details>' ELSE '' END
+		|| CASE WHEN n > listed THEN format('<p class="soft">The first %s of %s.</p>', listed, apikey._show_count(n, 'key', 'keys')) ELSE '' END);
 END
 $$;
 
@@ -472,6 +509,8 @@ COMMENT ON FUNCTION apikey._report_date(text) IS 'what happens to a key on a day
 COMMENT ON FUNCTION apikey._report_key_cell(jsonb, text) IS 'names and status of a key as the first cell of a row';
 COMMENT ON FUNCTION apikey._report_card(text, text, numeric, numeric, text) IS 'a figure of the summary and how it changed';
 COMMENT ON FUNCTION apikey._report_latency_card(text, numeric, numeric) IS 'a latency of the summary and how it changed';
+COMMENT ON FUNCTION apikey._report_share_card(text, numeric, numeric, numeric, numeric, text) IS
+	'a share of the summary and by how many points it changed';
 COMMENT ON FUNCTION apikey._report_section(text, text, text, text) IS 'a section of a report';
 COMMENT ON FUNCTION apikey._report_table(text, text[], text) IS 'a table of a report';
 COMMENT ON FUNCTION apikey._report_attention(jsonb) IS 'what needs attention, the worst first';
@@ -482,5 +521,6 @@ COMMENT ON FUNCTION apikey._report_latency_section(jsonb) IS 'section of a repor
 COMMENT ON FUNCTION apikey._report_limits_section(jsonb) IS 'section of a report: quotas that are nearly used up';
 COMMENT ON FUNCTION apikey._report_calendar_section(jsonb) IS 'section of a report: expiry, rotation, age of secrets';
 COMMENT ON FUNCTION apikey._report_talkers_section(jsonb) IS 'section of a report: the busiest keys';
+COMMENT ON FUNCTION apikey._report_suspicious_rows(jsonb, text, integer, integer) IS 'some of the keys to look at, as a table';
 COMMENT ON FUNCTION apikey._report_suspicious_section(jsonb) IS 'section of a report: keys to look at';
 COMMENT ON FUNCTION apikey._report_endpoints_section(jsonb) IS 'section of a report: the busiest endpoints';

@@ -164,6 +164,38 @@ FROM (VALUES ('2037-11-12'::timestamptz, '2037-11-25'::timestamptz), ('2037-11-1
 SELECT f ->> 'hourly' AS hourly, f ->> 'step' AS step, jsonb_array_length(f -> 'traffic') AS bars, f #>> '{totals,accepted}' AS accepted, f #>> '{totals,denied}' AS denied
 FROM apikey.tenant t, apikey._report_facts(t.tenant_id, '2037-11-01', '2037-11-25 10:00') f WHERE t.name = 't76';
 
+-- attacks of mock data are told, the worst first; what comes once comes later
+CREATE FUNCTION pg_temp.hours() RETURNS void LANGUAGE sql AS $$
+	INSERT INTO apikey.usage_hourly SELECT date_trunc('hour', at), tenant_id, key_id, NULL, NULL, code, count(*), count(*) FILTER (WHERE code NOT IN ('VALID', 'LOGGED')),
+		count(*) FILTER (WHERE status >= 500), count(*), 0, coalesce(sum(bytes_out), 0), 0, 0, NULL, apikey._ip_sketch(ip)
+	FROM apikey.usage WHERE at >= '2037-10-01' AND at < '2037-10-15' AND tenant_id IS NOT NULL GROUP BY 1, 2, 3, 6;
+	INSERT INTO apikey.usage_daily SELECT hour::date, tenant_id, key_id, NULL, NULL, code, sum(calls), sum(denials), sum(errors), sum(units), 0, sum(bytes_out), 0, 0, NULL, apikey.ip_merge(ips)
+	FROM apikey.usage_hourly WHERE hour >= '2037-10-01' AND hour < '2037-10-15' GROUP BY 1, 2, 3, 6 $$;
+BEGIN;
+SET LOCAL apikey.test_now = '2139177600';  -- 2037-10-15
+SELECT count(*) FROM apikey.mock_tenants(8);
+SELECT count(*) FROM apikey.mock_keys(300);
+SELECT count(*) FROM apikey.mock_usage(100000, '2037-10-01', '2037-10-08', 1);
+CREATE TEMP TABLE truth AS SELECT * FROM apikey.mock_usage(100000, '2037-10-08', '2037-10-15', 2, '{stolen_key,many_ips,error_burst,rate_spike}');
+SELECT pg_temp.hours();
+CREATE TEMP TABLE suspects AS SELECT t.name, s.k, s.place, (f ->> 'suspects')::int AS suspects, jsonb_array_length(f -> 'suspicious') AS listed
+FROM apikey.tenant t, apikey._report_facts(t.tenant_id, '2037-10-08', '2037-10-15') f, jsonb_array_elements(f -> 'suspicious') WITH ORDINALITY s (k, place) WHERE t.parent_id IS NULL AND t.name LIKE 'mock-%';
+SELECT t.label, min(s.place) <= 10 AS found, max((s.k ->> 'severity')::int) >= 2 AS bad, (array_agg(DISTINCT x ->> 'kind')) && CASE t.label WHEN 'error_burst' THEN '{errors}'::text[] WHEN 'rate_spike' THEN '{burst,strange}' ELSE '{strange,addresses}' END AS kind
+FROM truth t LEFT JOIN suspects s ON (s.k ->> 'key_id')::bigint = t.key_id LEFT JOIN jsonb_array_elements(s.k -> 'findings') x ON true WHERE t.key_id IS NOT NULL GROUP BY t.label ORDER BY t.label;
+-- and hardly anything else is said to be one
+SELECT count(*) <= 3 AS few FROM suspects s, jsonb_array_elements(s.k -> 'findings') x WHERE x ->> 'kind' IN ('strange', 'errors') AND NOT EXISTS (SELECT 1 FROM truth t WHERE t.key_id = (s.k ->> 'key_id')::bigint);
+SELECT bool_and(suspects = listed) AS all_listed FROM suspects;
+ROLLBACK;
+-- what does not fit into the table is folded away
+SELECT n, h ~ '<details>' AS folded, coalesce(substring(h FROM '<summary>(.*)</summary>'), '') AS summary, (SELECT count(*) FROM regexp_matches(h, 'Used after its end', 'g')) AS shown, coalesce(substring(h FROM 'The first [^<]*'), '') AS first
+FROM (SELECT n, apikey._report_suspicious_section(jsonb_build_object('tenant', 't76', 'hourly', true, 'suspects', n, 'suspicious',
+	(SELECT jsonb_agg(jsonb_build_object('key_id', i, 'status', 'deleted', 'severity', 1, 'findings', '[{"kind": "expired", "n": 1}]'::jsonb)) FROM generate_series(1, least(n, 200)) i))) AS h
+	FROM unnest('{20,21,201}'::int[]) n) x;
+-- a share changes by points
+SELECT p, w, pb, wb, apikey._report_share_card('x', p, w, pb, wb, 'down') FROM (VALUES (70, 10000, 69, 10000), (70, 10000, 70, 10001), (30, 100, 10, 100), (1, 100, 2, 100), (1, 100, 0, 0), (0, 0, 1, 9)) v (p, w, pb, wb);
+-- keys that were presented, and those of them that were accepted
+SELECT substring(apikey.report_html('t76') FROM '[0-9.]* % of all requests came[^<]*');
+
 -- quotas: full, nearly full, half full, and one of the past
 INSERT INTO apikey.quota_state (quota_id, window_start, window_end, tenant_id, key_id, shared, holder, name, units, credits, reserved, used, updated_at)
 SELECT md5(q.name)::uuid, q.s::timestamptz, q.e::timestamptz, k.tenant_id, k.key_id, q.shared, q.holder, q.name, q.units, q.credits, q.used, q.used, apikey._now()
