@@ -128,18 +128,27 @@ BEGIN
 		SELECT * FROM apikey._report_keys(tenants, since, until)
 	), b1 AS MATERIALIZED (
 		SELECT * FROM apikey._report_keys(tenants, since - length, since)
+	), grown AS MATERIALIZED (
+		-- keys that came from so many addresses they did not come from before
+		SELECT g.* FROM (
+			SELECT k.key_id, o.ips, o.addresses, least(1 + o.addresses / 20, 10) AS least, apikey.ip_count(apikey._ip_add(o.ips, k.ips)) - o.addresses AS others
+			FROM n1 k JOIN (SELECT x.*, apikey.ip_count(x.ips) AS addresses FROM b1 x) o ON o.key_id = k.key_id
+			WHERE hourly AND k.accepted >= 20 AND o.accepted >= 20 AND o.addresses > 0) g
+		WHERE g.others >= g.least
 	), n2 AS MATERIALIZED (
-		SELECT t.* FROM apikey._report_twice(tenants, (SELECT array_agg(k.key_id) FROM n1 k WHERE k.mixed), since, until, hourly) t
+		SELECT t.* FROM apikey._report_pieces(tenants,
+			(SELECT array_agg(k.key_id) FROM (SELECT n1.key_id FROM n1 WHERE n1.mixed UNION SELECT g.key_id FROM grown g) k), since, until, hourly) t
+		WHERE t.twice > 0 OR t.twice_units > 0 OR t.accepted >= 20
 	), n AS MATERIALIZED (
 		SELECT k.key_id, k.accepted - coalesce(t.calls, 0) AS accepted, k.denied, k.logged, k.mixed, k.units - coalesce(t.units, 0) AS units, k.bytes, k.errors,
 			   k.limited, k.revoked, k.superseded, k.expired, k.ips, k.revoked_ips, coalesce(apikey.ip_count(k.ips), 0) AS addresses
-		FROM n1 k LEFT JOIN (SELECT n2.key_id, sum(n2.calls)::bigint AS calls, sum(n2.units) AS units FROM n2 GROUP BY n2.key_id) t ON t.key_id = k.key_id
+		FROM n1 k LEFT JOIN (SELECT n2.key_id, sum(n2.twice)::bigint AS calls, sum(n2.twice_units) AS units FROM n2 GROUP BY n2.key_id) t ON t.key_id = k.key_id
 	), b AS MATERIALIZED (
 		SELECT k.key_id, k.accepted - coalesce(t.calls, 0) AS accepted, k.denied, k.logged, k.units - coalesce(t.units, 0) AS units, k.bytes, k.errors,
 			   k.ips, k.days, coalesce(apikey.ip_count(k.ips), 0) AS addresses
 		FROM b1 k LEFT JOIN (
-			SELECT x.key_id, sum(x.calls)::bigint AS calls, sum(x.units) AS units
-			FROM apikey._report_twice(tenants, (SELECT array_agg(o.key_id) FROM b1 o WHERE o.mixed), since - length, since, hourly) x GROUP BY x.key_id) t ON t.key_id = k.key_id
+			SELECT x.key_id, sum(x.twice)::bigint AS calls, sum(x.twice_units) AS units
+			FROM apikey._report_pieces(tenants, (SELECT array_agg(o.key_id) FROM b1 o WHERE o.mixed), since - length, since, hourly) x GROUP BY x.key_id) t ON t.key_id = k.key_id
 	), burst AS (
 		-- a look at each of few keys rather than at all hours, here and below
 		SELECT n.key_id, x.denied, x.at
@@ -157,19 +166,8 @@ BEGIN
 		WHERE n.errors >= many AND x.errors >= many AND x.errors * 3 >= x.answers
 			-- few in all other hours
 			AND (n.errors + coalesce(b.errors, 0) - x.errors) * 10 <= n.logged + coalesce(b.logged, 0) - x.answers
-	), grown AS MATERIALIZED (
-		-- keys that came from so many addresses they did not come from before
-		SELECT g.* FROM (
-			SELECT n.key_id, b.ips, b.addresses, least(1 + b.addresses / 20, 10) AS least, apikey.ip_count(apikey._ip_add(b.ips, n.ips)) - b.addresses AS others
-			FROM n JOIN b ON b.key_id = n.key_id
-			WHERE hourly AND n.accepted >= 20 AND b.accepted >= 20 AND b.addresses > 0) g
-		WHERE g.others >= g.least
 	), busy AS MATERIALIZED (
-		SELECT r.key_id, r.at, greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
-		FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, true) r
-		WHERE hourly AND r.code IN ('VALID', 'LOGGED') AND r.key_id IN (SELECT g.key_id FROM grown g)
-		GROUP BY r.key_id, r.at
-		HAVING greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) >= 20
+		SELECT n2.key_id, n2.at, n2.accepted AS calls FROM n2 JOIN grown g ON g.key_id = n2.key_id WHERE n2.accepted >= 20
 	), usual AS MATERIALIZED (
 		SELECT k.key_id, x.calls
 		FROM (SELECT DISTINCT y.key_id FROM busy y) k CROSS JOIN LATERAL (
@@ -275,7 +273,7 @@ BEGIN
 	SELECT (SELECT array_agg(n.key_id) FROM n WHERE n.mixed),
 		(SELECT array_agg(coalesce(x.calls, 0) ORDER BY g.at)
 		 FROM generate_series(_report_about_keys.since, _report_about_keys.until - interval '1 us', step) g (at)
-			LEFT JOIN (SELECT date_bin(step, n2.at, _report_about_keys.since) AS at, sum(n2.calls)::bigint AS calls FROM n2 GROUP BY 1) x ON x.at = g.at),
+			LEFT JOIN (SELECT date_bin(step, n2.at, _report_about_keys.since) AS at, sum(n2.twice)::bigint AS calls FROM n2 GROUP BY 1) x ON x.at = g.at),
 		jsonb_build_object(
 		'suspects', (SELECT count(*) FROM suspect),
 		'severities', (SELECT jsonb_object_agg(x.severity, x.keys) FROM (SELECT s.severity, count(*) AS keys FROM suspect s GROUP BY 1) x),
