@@ -40,6 +40,8 @@ SELECT (SELECT count(*) FROM ((TABLE stored EXCEPT TABLE rolled) UNION ALL (TABL
 SQL
 
 # --- the writer at full speed, two that refresh, late rows
+# who inserts by hand needs the partition to be there
+$node->safe_psql('postgres', q{SELECT apikey._ensure_partition_for(now() - interval '1 hour', now() + interval '1 hour')});
 my @load;
 my %script = (
 	verify  => "SELECT count(apikey.verify('$key', endpoint => '/orders/' || i, ip => '10.0.0.0'::inet + i, units => i)) FROM generate_series(1, 500) i;\n" x 40,
