@@ -109,7 +109,7 @@ $node->safe_psql($db, $_) foreach
 my $key = $node->safe_psql($db, q{SELECT key FROM apikey.create_key('t', 'e', quotas => '{"(month,100,month,,)"}', rate_limits => '{"(hour,100,01:00,,)"}')});
 is($node->safe_psql($db, "SELECT apikey.is_allowed('$key', ip => '192.0.2.1', endpoint => '/x')"), 't', 'verification in this database');
 is($node->safe_psql($db, q{SELECT apikey.flush_usage('180 s')}), 't', 'the writer works in this database');
-ok(poll($node, q{SET search_path = pg_catalog; SELECT count(*) = 8 FROM apikey.stat_worker WHERE runs > 0}, 't', $db), 'every task of the workers has run');
+ok(poll($node, q{SET search_path = pg_catalog; SELECT bool_and(runs > 0) FROM apikey.stat_worker}, 't', $db), 'every task of the workers has run');
 is($node->safe_psql($db, q{SELECT worker, task, error FROM apikey.stat_worker WHERE error IS NOT NULL}), '', 'no task has failed');
 attack($db, 'SELECT FROM apikey.key; SELECT FROM apikey.usage; SELECT FROM apikey.tenant; SELECT FROM apikey.event');
 is($node->safe_psql($db, 'SELECT what, who FROM evil.log'), '', 'none of them is called by functions, views, policies, workers');
