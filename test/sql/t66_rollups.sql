@@ -53,7 +53,7 @@ $$;
 SELECT pg_temp.store('2067-07-09 10:00', 1), pg_temp.store('2067-07-08 23:00', 1);
 SELECT apikey.refresh_rollups() >= 0 AS refreshed;
 SELECT pg_temp.store('2067-07-09 10:59:59.990', 100), pg_temp.store('2067-07-09 10:10', 7, 2, 'EXPIRED'), pg_temp.store('2067-07-08 23:59:59.999', 3, 2, 'LOGGED', 503);
-SELECT * FROM pg_temp.differences() WHERE rolled IS NOT NULL;
+SELECT * FROM pg_temp.differences() WHERE rolled IS NOT NULL ORDER BY 1, 2, 3, 4;
 SELECT apikey.refresh_rollups();
 SELECT apikey.refresh_rollups();
 SELECT * FROM pg_temp.differences();
