@@ -165,12 +165,7 @@ EXCEPTION WHEN OTHERS THEN
 		RAISE;
 	END IF;
 	LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
-	IF to_regclass(leaf::text) IS NOT NULL THEN
-		IF SQLERRM IS DISTINCT FROM (SELECT s.error FROM apikey._rollup_state(leaf, true) s) THEN
-			RAISE WARNING 'could not count the rows of %: %', leaf, SQLERRM;
-		END IF;
-		PERFORM apikey._set_rollup_error(leaf, SQLERRM);
-	END IF;
+	PERFORM apikey._set_rollup_error(leaf, SQLERRM);
 	RETURN NULL;
 END
 $$;

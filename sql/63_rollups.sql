@@ -147,6 +147,12 @@ CREATE FUNCTION apikey._set_rollup_error(leaf regclass, error text) RETURNS void
 AS $$
 #variable_conflict use_column
 BEGIN
+	IF to_regclass(_set_rollup_error.leaf::text) IS NULL THEN
+		RETURN;		-- it was dropped meanwhile
+	END IF;
+	IF _set_rollup_error.error IS DISTINCT FROM (SELECT s.error FROM apikey._rollup_state(_set_rollup_error.leaf, true) s) THEN
+		RAISE WARNING 'could not count the rows of %: %', _set_rollup_error.leaf, _set_rollup_error.error;
+	END IF;
 	INSERT INTO apikey.rollup_state VALUES (
 		_set_rollup_error.leaf::text, _set_rollup_error.leaf, 'apikey.usage'::regclass, apikey._system_identifier(),
 		NULL, NULL, 0, 0, clock_timestamp(), _set_rollup_error.error)
@@ -531,7 +537,7 @@ COMMENT ON COLUMN apikey.rollup_state.counted_at IS 'when that was';
 COMMENT ON COLUMN apikey.rollup_state.error IS 'why it could not be counted then; NULL: it was';
 COMMENT ON FUNCTION apikey._rollup_state IS 'internal: what is counted of a partition';
 COMMENT ON FUNCTION apikey._set_rollup_state IS 'internal: notes what is counted of a partition';
-COMMENT ON FUNCTION apikey._set_rollup_error IS 'internal: notes why a partition could not be counted';
+COMMENT ON FUNCTION apikey._set_rollup_error IS 'internal: notes why a partition could not be counted, and warns of it once';
 COMMENT ON FUNCTION apikey._leaf_clock IS 'internal: since when running transactions have stored rows in a partition';
 COMMENT ON FUNCTION apikey._rollup_start IS 'internal: the begin of the hour or day from which on rollups are kept';
 COMMENT ON FUNCTION apikey._rolled_up IS 'internal: whether there are sums of tenants and a time';

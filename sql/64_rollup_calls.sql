@@ -69,12 +69,7 @@ BEGIN
 					AND next.counted_at <= now AND now - next.counted_at < 10 * every;
 			counted := apikey._count_leaf(next.part);
 		EXCEPTION WHEN OTHERS THEN
-			IF to_regclass(next.part::text) IS NOT NULL THEN
-				IF next.error IS DISTINCT FROM SQLERRM THEN
-					RAISE WARNING 'could not count the rows of %: %', next.part, SQLERRM;
-				END IF;
-				PERFORM apikey._set_rollup_error(next.part, SQLERRM);
-			END IF;
+			PERFORM apikey._set_rollup_error(next.part, SQLERRM);
 		END;
 		EXIT WHEN counted > 0;
 	END LOOP;
