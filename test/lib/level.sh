@@ -7,13 +7,16 @@ top=$PWD
 . test/lib/cluster.sh
 trap 'bounded_stop; exit 143' TERM INT HUP
 
+# the level's name, part of the names of its files
+level=${0##*/level_}
+level=${level%.sh}
+
 # count PASSED FAILED SKIPPED adds to the level's counts
 count_p=0 count_f=0 count_s=0
 count()
 {
-	local name=${0##*/level_}
 	count_p=$((count_p + $1)) count_f=$((count_f + $2)) count_s=$((count_s + $3))
-	echo "$count_p $count_f $count_s" >"$stage/count/${name%.sh}"
+	echo "$count_p $count_f $count_s" >"$stage/count/$level"
 }
 
 need_build()
@@ -39,15 +42,15 @@ run_regress()
 	local seconds=$1 rc=0
 	shift
 	rm -f regression.diffs
-	bounded "$seconds" make PG_CONFIG="$PG_CONFIG" installcheck "$@" >"$stage/regress.out" 2>&1 || rc=$?
-	grep -E '^(test|    ) .* \.\.\. |^(not )?ok [0-9]+ ' "$stage/regress.out" || tail -n 30 "$stage/regress.out"
-	count_regress "$stage/regress.out"
+	bounded "$seconds" make PG_CONFIG="$PG_CONFIG" installcheck "$@" >"$stage/$level.regress" 2>&1 || rc=$?
+	grep -E '^(test|    ) .* \.\.\. |^(not )?ok [0-9]+ ' "$stage/$level.regress" || tail -n 30 "$stage/$level.regress"
+	count_regress "$stage/$level.regress"
 	if [ "$rc" -ne 0 ]; then
 		if [ -s regression.diffs ]; then
 			say "--- regression.diffs"
 			head -n 400 regression.diffs
 		else
-			tail -n 30 "$stage/regress.out"
+			tail -n 30 "$stage/$level.regress"
 		fi
 		cluster_log "$PGHOST"
 	fi
@@ -96,13 +99,13 @@ run_check()
 {
 	local seconds=$1 dir=$2 rc=0 line
 	shift 2
-	bounded "$seconds" make -C "$dir" --no-print-directory check "$@" >"$stage/check.out" 2>&1 || rc=$?
+	bounded "$seconds" make -C "$dir" --no-print-directory check "$@" >"$stage/$level.check" 2>&1 || rc=$?
 	if [ "$rc" -eq 0 ]; then
-		grep -E '^[^ ]*:? ?[0-9]+ passed, ' "$stage/check.out" | sed '$d' || true
+		grep -E '^[^ ]*:? ?[0-9]+ passed, ' "$stage/$level.check" | sed '$d' || true
 	else
-		tail -n 200 "$stage/check.out"
+		tail -n 200 "$stage/$level.check"
 	fi
-	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$stage/check.out" | tail -n 1)
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$stage/$level.check" | tail -n 1)
 	if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)? ]]; then
 		count "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]:-0}"
 	else

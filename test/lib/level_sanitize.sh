@@ -6,6 +6,13 @@
 # UBSan has nothing to say about overflow that -fwrapv, which PGXS passes, allows
 san="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-wrapv -fno-omit-frame-pointer -g -O1"
 
+# another level may build in the tree meanwhile, and the copy be made by then
+if [ ! -d "$stage/san" ]; then
+	mkdir "$stage/san"
+	cp -a "$stage/src" "$stage/pg" "$stage/san/"
+fi
+cd "$stage/san/src"
+
 say "unit tests"
 run_check 900 test/unit BUILD="$stage/unit_san" SAN="$san" || true
 
@@ -28,13 +35,9 @@ show_reports()
 }
 
 say "extension"
-mkdir -p "$stage/san"
-cp -a "$stage/pg" "$stage/san/pg"
 PG_CONFIG=$stage/san/pg${PG_CONFIG#"$stage/pg"}
 bin=$("$PG_CONFIG" --bindir)
 export PG_CONFIG PATH=$bin:$PATH
-cp -a "$stage/src" "$stage/san/src"
-cd "$stage/san/src"
 if ! make -j2 PG_CONFIG="$PG_CONFIG" clean >"$stage/san/build.log" 2>&1 ||
 	! make -j2 PG_CONFIG="$PG_CONFIG" SAN="$san" all install >>"$stage/san/build.log" 2>&1; then
 	build_errors "$stage/san/build.log"
