@@ -355,8 +355,8 @@ DROP ROLE regress_t66_analyst, regress_t66_one, regress_t66_nobody;
 SELECT pg_temp.store('2067-07-09 14:30', 1, 9, (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 200) i));
 SELECT apikey.refresh_rollups() > 0 AS counted;
 SELECT leaf, error FROM apikey.rollup_state WHERE error IS NOT NULL;
-SELECT octet_length(code), calls, denials FROM apikey.usage_hourly WHERE tenant_id = 660009;
-SELECT octet_length(code), calls, denials FROM apikey.usage_daily WHERE tenant_id = 660009;
+SELECT octet_length(code), calls, denials FROM apikey.usage_hourly WHERE tenant_id = 660009 ORDER BY 1;
+SELECT octet_length(code), calls, denials FROM apikey.usage_daily WHERE tenant_id = 660009 ORDER BY 1;
 
 -- whether all is counted is asked by the index, not of all rows
 SELECT pg_stat_get_xact_numscans(:'leaf'::regclass) AS scans \gset
