@@ -11,15 +11,23 @@
 --	  as its longest prefix that is known, with "/**" (not a row of its own).
 --	  Of a full list the classes are forgotten that no row of the rollups has;
 --	- requests that were denied teach nothing, or a scanner would fill the list
---	  with what is not there: what they ask for that is not known is "/**".
+--	  with what is not there: what they ask for that is not known is "/**";
+--	- what a price tells apart is never thrown together.  Where the star or the
+--	  tail would have another price than the shape, now or at any time, it counts
+--	  as what the prices that are for it ask for (src/endpoint_price.h), beyond
+--	  the thousand, too.  How many such classes there are depends on the prices.
 --
 -- So there is no end to endpoints and one to classes, the same everywhere a
 -- tenant's usage is counted.  What was counted before a shape was learnt keeps
 -- the class it got then.
 --
 -- Invariants, at the end of each transaction, per tenant: no class has a segment
--- other than '*' below a collapsed prefix; no row of usage_hourly or usage_daily
--- has; collapsed prefixes are stored as the class prefix/* with collapsed_at.
+-- other than '*' below a collapsed prefix, unless for a price; no row of
+-- usage_hourly or usage_daily has; collapsed prefixes are stored as the class
+-- prefix/* with collapsed_at.  Each price that was set before a request was
+-- counted is for its class if it is for its shape, and only then: so what it
+-- costs does not depend on what else was asked for, and not on when it was
+-- counted.  Which prices those are, _classify() says under its lock.
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE apikey.endpoint_class (
@@ -39,22 +47,39 @@ SELECT pg_catalog.pg_extension_config_dump('apikey.endpoint_class', '');
 
 CREATE FUNCTION apikey._endpoint_shape(endpoint pg_catalog.text) RETURNS pg_catalog.text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_sql_endpoint_shape';
-CREATE FUNCTION apikey._endpoint_collapse(shapes pg_catalog.text[], prefixes pg_catalog.text[]) RETURNS pg_catalog.text[]
+CREATE FUNCTION apikey._endpoint_collapse(shapes pg_catalog.text[], prefixes pg_catalog.text[], endpoints pg_catalog.text[]) RETURNS pg_catalog.text[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_collapse';
 CREATE FUNCTION apikey._endpoint_crowded(shapes pg_catalog.text[], most pg_catalog.int4) RETURNS pg_catalog.text[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_crowded';
-CREATE FUNCTION apikey._endpoint_resolve(shapes pg_catalog.text[], accepted pg_catalog.bool[], classes pg_catalog.text[]) RETURNS pg_catalog.text[]
+CREATE FUNCTION apikey._endpoint_resolve(shapes pg_catalog.text[], accepted pg_catalog.bool[], classes pg_catalog.text[],
+	endpoints pg_catalog.text[]) RETURNS pg_catalog.text[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_resolve';
+CREATE FUNCTION apikey._price_matches(endpoint pg_catalog.text, class pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_price_matches';
 
--- Rows of one tenant whose class has another segment than '*' below a collapsed
--- prefix become rows of the class it has come to.
-CREATE FUNCTION apikey._merge_classes(tenant_id bigint, prefixes text[]) RETURNS void
+-- The endpoints of all prices there may ever have been for a tenant.
+CREATE FUNCTION apikey._price_endpoints(tenant_id bigint) RETURNS text[]
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+	RETURN ARRAY(
+		SELECT DISTINCT p.endpoint FROM apikey.price p
+		WHERE p.endpoint IS NOT NULL AND (p.tenant_id IS NULL
+			OR p.tenant_id IN (SELECT c.tenant_id FROM apikey._tenant_chain(_price_endpoints.tenant_id) c)));
+END
+$$;
+
+-- Rows of one tenant whose class is another since these prefixes are collapsed
+-- become rows of that.
+CREATE FUNCTION apikey._merge_classes(tenant_id bigint, prefixes text[], endpoints text[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
 	olds text[];
 	news text[];
+	sums text;
+	at text;
 BEGIN
 	olds := ARRAY(
 		SELECT h.endpoint_class FROM apikey.usage_hourly h
@@ -62,48 +87,33 @@ BEGIN
 		UNION
 		SELECT d.endpoint_class FROM apikey.usage_daily d
 		WHERE d.tenant_id = _merge_classes.tenant_id AND d.endpoint_class IS NOT NULL);
-	news := apikey._endpoint_collapse(olds, prefixes);
+	news := apikey._endpoint_collapse(olds, prefixes, endpoints);
 	SELECT coalesce(array_agg(m.old), '{}'), coalesce(array_agg(m.new), '{}') INTO olds, news
 	FROM unnest(olds, news) m (old, new) WHERE m.old <> m.new;
 	IF cardinality(olds) = 0 THEN
 		RETURN;
 	END IF;
-
-	WITH moved AS (
-		DELETE FROM apikey.usage_hourly h USING unnest(olds, news) m (old, new)
-		WHERE h.tenant_id = _merge_classes.tenant_id AND h.endpoint_class = m.old
-		RETURNING h.*, m.new
-	)
-	INSERT INTO apikey.usage_hourly AS h (hour, tenant_id, key_id, environment_id, endpoint_class, code, calls, denials, errors,
-		units, bytes_in, bytes_out, latency_calls, latency_us, latency, ips)
-	SELECT m.hour, m.tenant_id, m.key_id, m.environment_id, m.new, m.code, sum(m.calls), sum(m.denials), sum(m.errors),
-		sum(m.units), sum(m.bytes_in), sum(m.bytes_out), sum(m.latency_calls), sum(m.latency_us),
-		apikey.latency_merge(m.latency), apikey.ip_merge(m.ips)
-	FROM moved m
-	GROUP BY m.hour, m.tenant_id, m.key_id, m.environment_id, m.new, m.code
-	ON CONFLICT (tenant_id, hour, key_id, environment_id, endpoint_class, code) DO UPDATE SET
-		calls = h.calls + excluded.calls, denials = h.denials + excluded.denials, errors = h.errors + excluded.errors,
-		units = h.units + excluded.units, bytes_in = h.bytes_in + excluded.bytes_in, bytes_out = h.bytes_out + excluded.bytes_out,
-		latency_calls = h.latency_calls + excluded.latency_calls, latency_us = h.latency_us + excluded.latency_us,
-		latency = apikey._latency_add(h.latency, excluded.latency), ips = apikey._ip_add(h.ips, excluded.ips);
-
-	WITH moved AS (
-		DELETE FROM apikey.usage_daily d USING unnest(olds, news) m (old, new)
-		WHERE d.tenant_id = _merge_classes.tenant_id AND d.endpoint_class = m.old
-		RETURNING d.*, m.new
-	)
-	INSERT INTO apikey.usage_daily AS d (day, tenant_id, key_id, environment_id, endpoint_class, code, calls, denials, errors,
-		units, bytes_in, bytes_out, latency_calls, latency_us, latency, ips)
-	SELECT m.day, m.tenant_id, m.key_id, m.environment_id, m.new, m.code, sum(m.calls), sum(m.denials), sum(m.errors),
-		sum(m.units), sum(m.bytes_in), sum(m.bytes_out), sum(m.latency_calls), sum(m.latency_us),
-		apikey.latency_merge(m.latency), apikey.ip_merge(m.ips)
-	FROM moved m
-	GROUP BY m.day, m.tenant_id, m.key_id, m.environment_id, m.new, m.code
-	ON CONFLICT (tenant_id, day, key_id, environment_id, endpoint_class, code) DO UPDATE SET
-		calls = d.calls + excluded.calls, denials = d.denials + excluded.denials, errors = d.errors + excluded.errors,
-		units = d.units + excluded.units, bytes_in = d.bytes_in + excluded.bytes_in, bytes_out = d.bytes_out + excluded.bytes_out,
-		latency_calls = d.latency_calls + excluded.latency_calls, latency_us = d.latency_us + excluded.latency_us,
-		latency = apikey._latency_add(d.latency, excluded.latency), ips = apikey._ip_add(d.ips, excluded.ips);
+	FOR sums, at IN VALUES ('usage_hourly', 'hour'), ('usage_daily', 'day') LOOP
+		EXECUTE format($query$
+			WITH moved AS (
+				DELETE FROM apikey.%1$I u USING unnest($2, $3) m (old, new)
+				WHERE u.tenant_id = $1 AND u.endpoint_class = m.old
+				RETURNING u.*, m.new
+			)
+			INSERT INTO apikey.%1$I AS u (%2$I, tenant_id, key_id, environment_id, endpoint_class, code, calls, denials, errors,
+				units, bytes_in, bytes_out, latency_calls, latency_us, latency, ips)
+			SELECT m.%2$I, m.tenant_id, m.key_id, m.environment_id, m.new, m.code, sum(m.calls), sum(m.denials), sum(m.errors),
+				sum(m.units), sum(m.bytes_in), sum(m.bytes_out), sum(m.latency_calls), sum(m.latency_us),
+				apikey.latency_merge(m.latency), apikey.ip_merge(m.ips)
+			FROM moved m
+			GROUP BY m.%2$I, m.tenant_id, m.key_id, m.environment_id, m.new, m.code
+			ON CONFLICT (tenant_id, %2$I, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+				calls = u.calls + excluded.calls, denials = u.denials + excluded.denials, errors = u.errors + excluded.errors,
+				units = u.units + excluded.units, bytes_in = u.bytes_in + excluded.bytes_in, bytes_out = u.bytes_out + excluded.bytes_out,
+				latency_calls = u.latency_calls + excluded.latency_calls, latency_us = u.latency_us + excluded.latency_us,
+				latency = apikey._latency_add(u.latency, excluded.latency), ips = apikey._ip_add(u.ips, excluded.ips)$query$, sums, at)
+		USING tenant_id, olds, news;
+	END LOOP;
 END
 $$;
 
@@ -120,6 +130,7 @@ DECLARE
 	stored text[];					-- as the table has it
 	known text[];					-- as it will have it
 	prefixes text[];				-- collapsed
+	endpoints text[] := apikey._price_endpoints(tenant_id);
 	fresh text[];					-- accepted, not known
 	crowded text[];
 	mapped text[];
@@ -132,38 +143,51 @@ BEGIN
 	FROM apikey.endpoint_class e WHERE e.tenant_id = _classify_tenant.tenant_id;
 
 	known := stored;
-	mapped := apikey._endpoint_collapse(shapes, prefixes);
+	mapped := apikey._endpoint_collapse(shapes, prefixes, endpoints);
 	fresh := ARRAY(
 		SELECT m.shape FROM unnest(mapped, accepted) m (shape, accepted) WHERE m.accepted
 		EXCEPT SELECT unnest(stored));
 	IF cardinality(fresh) = 0 THEN
-		classes := apikey._endpoint_resolve(mapped, accepted, stored);
+		classes := apikey._endpoint_resolve(mapped, accepted, stored, endpoints);
 		RETURN;
 	END IF;
 
 	LOOP
-		crowded := apikey._endpoint_crowded(known || fresh, most_children);
+		-- what only prices keep below a collapsed prefix is not counted again
+		before := known || fresh;
+		crowded := apikey._endpoint_crowded(ARRAY(
+			SELECT u.class FROM unnest(before, apikey._endpoint_collapse(before, prefixes, '{}')) u (class, plain)
+			WHERE u.class = u.plain), most_children);
 		EXIT WHEN cardinality(crowded) = 0;
 		collapses := true;
 		-- what was collapsed below one of these stays so, one star higher
 		prefixes := prefixes || crowded;
 		LOOP
 			before := prefixes;
-			prefixes := ARRAY(SELECT DISTINCT unnest(apikey._endpoint_collapse(before, before)) ORDER BY 1);
+			prefixes := ARRAY(SELECT DISTINCT unnest(apikey._endpoint_collapse(before, before, '{}')) ORDER BY 1);
 			EXIT WHEN prefixes = before;
 		END LOOP;
 		known := ARRAY(
-			SELECT unnest(apikey._endpoint_collapse(known, prefixes))
+			SELECT unnest(apikey._endpoint_collapse(known, prefixes, endpoints))
 			UNION SELECT p || '/*' FROM unnest(prefixes) p);
-		fresh := ARRAY(SELECT unnest(apikey._endpoint_collapse(fresh, prefixes)) EXCEPT SELECT unnest(known));
-		mapped := apikey._endpoint_collapse(mapped, prefixes);
+		fresh := ARRAY(SELECT unnest(apikey._endpoint_collapse(fresh, prefixes, endpoints)) EXCEPT SELECT unnest(known));
+		mapped := apikey._endpoint_collapse(mapped, prefixes, endpoints);
 	END LOOP;
 
-	fresh := ARRAY(
+	before := known;
+	known := known || ARRAY(
 		SELECT f FROM unnest(fresh) f ORDER BY f COLLATE "C" LIMIT greatest(most_classes - cardinality(known), 0));
-	known := known || fresh;
-	changed := collapses OR cardinality(fresh) > 0;
-	classes := apikey._endpoint_resolve(mapped, accepted, known);
+	IF cardinality(endpoints) > 0 THEN
+		-- what only prices tell from the tails of what is known
+		fresh := ARRAY(SELECT unnest(fresh) EXCEPT SELECT unnest(known));
+		known := known || ARRAY(
+			SELECT DISTINCT p.class
+			FROM unnest(apikey._endpoint_resolve(fresh, array_fill(true, ARRAY[cardinality(fresh)]), known, endpoints),
+						apikey._endpoint_resolve(fresh, array_fill(true, ARRAY[cardinality(fresh)]), known, '{}')) p (class, tail)
+			WHERE p.class <> p.tail AND p.class <> ALL (known));
+	END IF;
+	changed := collapses OR cardinality(known) > cardinality(before);
+	classes := apikey._endpoint_resolve(mapped, accepted, known, endpoints);
 	IF NOT changed OR NOT write THEN
 		RETURN;
 	END IF;
@@ -175,7 +199,7 @@ BEGIN
 		RETURNING e.class, e.first_seen_at
 	), merged AS (
 		SELECT c.class, min(g.first_seen_at) AS first_seen_at
-		FROM gone g, unnest(apikey._endpoint_collapse(ARRAY[g.class], prefixes)) c (class)
+		FROM gone g, unnest(apikey._endpoint_collapse(ARRAY[g.class], prefixes, endpoints)) c (class)
 		GROUP BY c.class
 	)
 	INSERT INTO apikey.endpoint_class AS e (tenant_id, class, first_seen_at, collapsed_at)
@@ -187,7 +211,7 @@ BEGIN
 		first_seen_at = least(e.first_seen_at, excluded.first_seen_at),
 		collapsed_at = coalesce(e.collapsed_at, excluded.collapsed_at);
 	IF collapses THEN
-		PERFORM apikey._merge_classes(tenant_id, prefixes);
+		PERFORM apikey._merge_classes(tenant_id, prefixes, endpoints);
 	END IF;
 END
 $$;
@@ -233,6 +257,15 @@ BEGIN
 END
 $$;
 
+-- Tells those who go by an older snapshot that prices were set since.
+CREATE FUNCTION apikey._touch_prices() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM apikey._set_task_state('prices', NULL, 0);
+END
+$$;
+
 -- The class of each shape, of the tenant beside it; accepted says whether
 -- requests of this shape were (VALID or LOGGED), and so teach.  NULL where
 -- tenant or shape is.  Different shapes may come to one class.  The same pair
@@ -249,6 +282,12 @@ $$;
 -- the shared lock, and two that hold it must not both wait to be alone; so the
 -- shared one is given up first, by leaving a subtransaction, and all is looked
 -- at again.
+--
+-- Prices are read under this lock, too, and without another.  set_price() takes
+-- SHARE, after that of price: so it waits for those who count without its price,
+-- sees what they have counted, and those who count later see the price.  An old
+-- snapshot would not: whoever counts with one meets the row of task_state that
+-- set_price() has changed, and fails.
 CREATE FUNCTION apikey._classify(tenant_ids bigint[], shapes text[], accepted boolean[]) RETURNS text[]
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -256,6 +295,10 @@ DECLARE
 	classes text[];
 	changed boolean;
 BEGIN
+	IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		LOCK TABLE ONLY apikey.endpoint_class IN SHARE ROW EXCLUSIVE MODE;
+		PERFORM apikey._touch_prices();
+	END IF;
 	BEGIN
 		LOCK TABLE ONLY apikey.endpoint_class IN ROW EXCLUSIVE MODE;
 		SELECT a.classes, a.changed INTO classes, changed FROM apikey._classify_all(tenant_ids, shapes, accepted, false) a;
@@ -313,13 +356,19 @@ COMMENT ON COLUMN apikey.endpoint_class.collapsed_at IS
 	'of a class that ends in a star: since when every segment in its place counts as the star, for there were too many';
 COMMENT ON FUNCTION apikey._endpoint_shape(pg_catalog.text) IS
 	'an endpoint without query, and with a star for each segment that looks like a value';
-COMMENT ON FUNCTION apikey._endpoint_collapse(pg_catalog.text[], pg_catalog.text[]) IS
-	'shapes with a star for each segment that is below one of the prefixes';
+COMMENT ON FUNCTION apikey._endpoint_collapse(pg_catalog.text[], pg_catalog.text[], pg_catalog.text[]) IS
+	'shapes with a star for each segment that is below one of the prefixes, unless endpoints of prices tell that apart';
 COMMENT ON FUNCTION apikey._endpoint_crowded(pg_catalog.text[], pg_catalog.int4) IS
 	'prefixes with more than so many different segments below them, the shortest of these';
-COMMENT ON FUNCTION apikey._endpoint_resolve(pg_catalog.text[], pg_catalog.bool[], pg_catalog.text[]) IS
-	'class of each shape among those that are known';
-COMMENT ON FUNCTION apikey._merge_classes(bigint, text[]) IS
+COMMENT ON FUNCTION apikey._endpoint_resolve(pg_catalog.text[], pg_catalog.bool[], pg_catalog.text[], pg_catalog.text[]) IS
+	'class of each shape among those that are known, or as endpoints of prices tell them apart';
+COMMENT ON FUNCTION apikey._price_matches(pg_catalog.text, pg_catalog.text) IS
+	'whether a price of this endpoint is for a class';
+COMMENT ON FUNCTION apikey._price_endpoints(bigint) IS
+	'endpoints of prices of a tenant, of those above and of all';
+COMMENT ON FUNCTION apikey._touch_prices() IS
+	'tells those who go by an older snapshot that prices were set since';
+COMMENT ON FUNCTION apikey._merge_classes(bigint, text[], text[]) IS
 	'merges what is counted of a tenant below collapsed prefixes';
 COMMENT ON FUNCTION apikey._classify_tenant(bigint, text[], boolean[], boolean) IS
 	'class of each shape of a tenant; learns';

@@ -11,6 +11,10 @@
 -- the day of a change.  What of such a day is not in the hours any more has no
 -- price rather than a guessed one.  A price is never changed, only ended, and
 -- neither its beginning nor its end may change what counted traffic costs.
+--
+-- Classes of endpoints keep apart what prices tell apart (62_endpoint_classes.sql),
+-- from the commit of set_price() on.  Traffic that was counted as a star or a tail
+-- before may be of the new price or not: so the price begins later than that.
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE apikey.price (
@@ -58,21 +62,6 @@ SELECT pg_catalog.pg_extension_config_dump('apikey.price', '');
 SELECT pg_catalog.pg_extension_config_dump('apikey.price_price_id_seq', '');
 
 -- --- endpoints of prices ----------------------------------------------------
-
--- A price's endpoint as a regular expression over classes of endpoints; NULL
--- matches all.  "**" at the end of a class stands for many endpoints, so only
--- "**" of a price covers it.
-CREATE FUNCTION apikey._endpoint_pattern(endpoint text) RETURNS text
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN (SELECT '^' || string_agg('/' || CASE s.segment
-				WHEN '**' THEN '.*'
-				WHEN '*' THEN '(?![*][*]$)[^/]*'
-				ELSE replace(regexp_replace(s.segment, E'([].+?^${}()|\\\\[])', E'\\\\\\1', 'g'), '*', '[^/]*') END, '' ORDER BY s.n) || '$'
-			FROM string_to_table(substr(endpoint, 2), '/') WITH ORDINALITY s (segment, n));
-END
-$$;
 
 -- Of two endpoints that match the same class, the more specific one has the
 -- greater rank: from the left, a name is more than one with a star in it, that
@@ -129,14 +118,53 @@ BEGIN
 END
 $$;
 
+-- The endpoint of a price, as classes of endpoints spell it.
+CREATE FUNCTION apikey._check_price_endpoint(endpoint text) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	segments CONSTANT text[] := string_to_array(substr(endpoint, 2), '/');
+	most CONSTANT integer := 8;		-- of a class
+	spelt text;
+BEGIN
+	IF endpoint IS NULL THEN
+		RETURN;
+	END IF;
+	IF endpoint NOT LIKE '/%' OR NOT apikey.valid_endpoints(ARRAY[endpoint]) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('invalid endpoint "%s"', apikey._shown(endpoint)),
+			DETAIL = 'It is an endpoint rule without methods: a path starting with "/" in which "*" is any run in one segment and "**" at the end any tail.';
+	END IF;
+	IF EXISTS (SELECT FROM unnest(segments) s WHERE s LIKE '%*%*%' AND s <> '**') THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('invalid endpoint "%s"', apikey._shown(endpoint)),
+			DETAIL = 'The endpoint of a price has at most one star in a segment.';
+	END IF;
+	SELECT '/' || string_agg(CASE WHEN s.segment LIKE '%*%' THEN s.segment
+								  WHEN s.n = 1 THEN substr(apikey._endpoint_shape('/' || s.segment), 2)
+								  ELSE substr(apikey._endpoint_shape('/x/' || s.segment), 4) END, '/' ORDER BY s.n)
+		|| CASE WHEN cardinality(segments) > most THEN '/**' ELSE '' END
+	INTO spelt
+	FROM unnest(segments) WITH ORDINALITY s (segment, n)
+	WHERE s.n <= most AND (s.segment <> '' OR s.n = 1);
+	IF spelt <> endpoint THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('no request counts as endpoint "%s"', apikey._shown(endpoint)),
+			DETAIL = format('It counts as "%s".', apikey._shown(spelt)),
+			HINT = 'A price is for classes of endpoints; apikey.endpoint_class lists those of a tenant.';
+	END IF;
+END
+$$;
+
+CREATE FUNCTION apikey._endpoint_overlaps(class pg_catalog.text, endpoint pg_catalog.text) RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_overlaps';
+
 -- Whether accepted traffic is counted that a price may match, day by day.
 CREATE FUNCTION apikey._priced_traffic(p apikey.price, other text, since timestamptz, until timestamptz) RETURNS boolean
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 	SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-	pattern text := apikey._endpoint_pattern(p.endpoint);
-	other_pattern text := apikey._endpoint_pattern(other);
 	tenants bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(p.tenant_id) t);
 BEGIN
 	RETURN since < until AND EXISTS (
@@ -144,8 +172,60 @@ BEGIN
 		WHERE u.day >= since::date AND u.day <= (until - interval '1 microsecond')::date
 			AND u.code = ANY ('{VALID,LOGGED}')
 			AND (p.tenant_id IS NULL OR u.tenant_id = ANY (tenants))
-			AND (pattern IS NULL OR u.endpoint_class ~ pattern)
-			AND (other_pattern IS NULL OR u.endpoint_class ~ other_pattern));
+			AND (p.endpoint IS NULL OR apikey._price_matches(p.endpoint, u.endpoint_class))
+			AND (other IS NULL OR apikey._price_matches(other, u.endpoint_class)));
+END
+$$;
+
+-- A class of traffic that is counted since a price begins and may hold some that
+-- it is for and some that it is not for: a star where a prefix was collapsed, or a
+-- tail.  NULL: there is none.
+CREATE FUNCTION apikey._hiding_class(p apikey.price) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+	SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+	tenants bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(p.tenant_id) t);
+BEGIN
+	RETURN (
+		WITH counted AS MATERIALIZED (
+			SELECT h.tenant_id, h.endpoint_class AS class FROM apikey.usage_hourly h
+			WHERE h.hour >= p.valid_from AND h.hour < coalesce(p.valid_until, 'infinity')
+				AND h.code = ANY ('{VALID,LOGGED}') AND h.endpoint_class LIKE '%*%'
+				AND (p.tenant_id IS NULL OR h.tenant_id = ANY (tenants))
+			UNION
+			-- whose hours are gone, perhaps
+			SELECT d.tenant_id, d.endpoint_class FROM apikey.usage_daily d
+			WHERE d.day >= p.valid_from::date AND d.day < coalesce(p.valid_until, 'infinity')
+				AND d.day <= apikey._rollup_start('hour')
+				AND d.code = ANY ('{VALID,LOGGED}') AND d.endpoint_class LIKE '%*%'
+				AND (p.tenant_id IS NULL OR d.tenant_id = ANY (tenants))
+		)
+		SELECT c.class FROM counted c
+		WHERE apikey._endpoint_overlaps(c.class, p.endpoint)
+			AND CASE WHEN c.class LIKE '%/**'
+				-- the tail of a path may be that path itself
+				THEN NOT apikey._price_matches(p.endpoint, c.class)
+					OR cardinality(string_to_array(c.class, '/')) = cardinality(string_to_array(p.endpoint, '/'))
+				ELSE NOT apikey._price_matches(p.endpoint, c.class) AND EXISTS (
+					SELECT FROM apikey.endpoint_class e
+					WHERE e.tenant_id = c.tenant_id AND e.collapsed_at IS NOT NULL AND starts_with(c.class, left(e.class, -1))
+						AND split_part(substr(c.class, length(e.class)), '/', 1) LIKE '%*%') END
+		ORDER BY c.class COLLATE "C" LIMIT 1);
+END
+$$;
+
+-- What counts in the past is what is counted; an old snapshot does not show all
+-- of it.
+CREATE FUNCTION apikey._check_price_snapshot(since timestamptz, what text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF since <= apikey._now() AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		RAISE invalid_transaction_state USING
+			MESSAGE = format('%s at a time that has begun needs the isolation level READ COMMITTED', what),
+			DETAIL = 'An older snapshot would not show traffic that was counted since.';
+	END IF;
 END
 $$;
 
@@ -191,17 +271,14 @@ DECLARE
 	hour timestamptz := date_trunc('hour', now, 'UTC');
 	p apikey.price;
 	other bigint;
+	hidden text;
 BEGIN
 	PERFORM apikey._require_all_tenants('set a price');
 	IF tenant IS NOT NULL THEN
 		p.tenant_id := apikey._tenant_id(tenant, 'admin');
 	END IF;
 	PERFORM apikey._check_text(endpoint, 'endpoint', 2048);
-	IF endpoint IS NOT NULL AND (endpoint NOT LIKE '/%' OR NOT apikey.valid_endpoints(ARRAY[endpoint])) THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('invalid endpoint "%s"', apikey._shown(endpoint)),
-			DETAIL = 'It is an endpoint rule without methods: a path starting with "/" in which "*" is any run in one segment and "**" at the end any tail.';
-	END IF;
+	PERFORM apikey._check_price_endpoint(endpoint);
 	PERFORM apikey._check_amount(per_call, 'per_call');
 	PERFORM apikey._check_amount(per_unit, 'per_unit');
 	PERFORM apikey._check_amount(per_gb, 'per_gb');
@@ -231,6 +308,7 @@ BEGIN
 	p.logged := coalesce(logged, false);
 	p.valid_until := valid_until;
 	p.note := note;
+	PERFORM apikey._check_price_snapshot(p.valid_from, 'a price');
 
 	-- prices come one after another: each sees all others
 	LOCK TABLE ONLY apikey.price IN SHARE ROW EXCLUSIVE MODE;
@@ -250,6 +328,18 @@ BEGIN
 			DETAIL = coalesce('It is price ' || other || '.', 'It was set after this transaction began.'),
 			HINT = 'End it with end_price() where the new one begins.';
 	END;
+	IF p.endpoint IS NOT NULL THEN
+		-- waits for those who count without it, as _classify() says
+		LOCK TABLE ONLY apikey.endpoint_class IN SHARE MODE;
+		PERFORM apikey._touch_prices();
+		hidden := apikey._hiding_class(p);
+		IF hidden IS NOT NULL THEN
+			RAISE object_not_in_prerequisite_state USING
+				MESSAGE = 'the price begins before traffic that is not counted by its endpoint',
+				DETAIL = format('What is counted as "%s" may be of it or not.', hidden),
+				HINT = 'Let it begin with the next hour or later: its endpoint is counted for itself from now on.';
+		END IF;
+	END IF;
 	IF p.valid_from < hour THEN
 		SELECT o.price_id INTO other FROM apikey.price o
 		WHERE o.price_id <> p.price_id AND o.valid_from < coalesce(p.valid_until, 'infinity')
@@ -308,6 +398,7 @@ BEGIN
 			MESSAGE = format('price %s ends earlier', p.price_id),
 			HINT = 'Set a new price that begins where it ends.';
 	END IF;
+	PERFORM apikey._check_price_snapshot(ends, 'the end of a price');
 	IF apikey._priced_traffic(p, NULL, ends, least(p.valid_until, hour)) THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = 'the end of the price would change what counted traffic costs',
@@ -336,10 +427,14 @@ COMMENT ON COLUMN apikey.price.valid_until IS 'in force until this hour; NULL: f
 COMMENT ON COLUMN apikey.price.note IS 'why it was set';
 COMMENT ON COLUMN apikey.price.author IS 'role that set it';
 COMMENT ON COLUMN apikey.price.created_at IS 'when it was set';
-COMMENT ON FUNCTION apikey._endpoint_pattern(text) IS
-	'a regular expression of the classes of endpoints that a price is for';
 COMMENT ON FUNCTION apikey._endpoint_rank(text) IS
 	'how specific the endpoint of a price is';
+COMMENT ON FUNCTION apikey._check_price_endpoint(text) IS 'raises if no class of endpoints can be what a price asks for';
+COMMENT ON FUNCTION apikey._endpoint_overlaps(text, text) IS 'whether some request may be of a class and of the endpoint of a price';
+COMMENT ON FUNCTION apikey._hiding_class(apikey.price) IS
+	'a class of counted traffic that may hold some that a price is for and some that it is not for';
+COMMENT ON FUNCTION apikey._check_price_snapshot(timestamptz, text) IS
+	'raises if a price is to begin or end in the past and the snapshot may not show what is counted';
 COMMENT ON FUNCTION apikey._check_amount(numeric, text) IS 'raises if an amount of a price is out of range';
 COMMENT ON FUNCTION apikey._check_price_hour(timestamptz, text) IS 'raises if a time is not a full hour of UTC';
 COMMENT ON FUNCTION apikey._next_midnight(timestamptz) IS 'the next midnight of UTC';

@@ -109,9 +109,8 @@ BEGIN
 		SELECT DISTINCT s.tenant, 0, 1000 FROM subject s
 	), matching AS MATERIALIZED (
 		SELECT c.class, e.endpoint, e.rank
-		FROM (SELECT DISTINCT p.endpoint, apikey._endpoint_pattern(p.endpoint) AS pattern, apikey._endpoint_rank(p.endpoint) AS rank
-			  FROM apikey.price p) e
-			JOIN (SELECT DISTINCT s.class FROM subject s) c ON e.endpoint IS NULL OR (c.class <> '' AND c.class ~ e.pattern)
+		FROM (SELECT DISTINCT p.endpoint, apikey._endpoint_rank(p.endpoint) AS rank FROM apikey.price p) e
+			JOIN (SELECT DISTINCT s.class FROM subject s) c ON e.endpoint IS NULL OR (c.class <> '' AND apikey._price_matches(e.endpoint, c.class))
 	), spans AS (
 		SELECT n AS span, CASE WHEN n = 0 THEN since::timestamptz ELSE steps[n] END AS starts_at
 		FROM generate_series(0, cardinality(steps)) n

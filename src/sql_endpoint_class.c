@@ -13,12 +13,15 @@
 
 #include "catalog.h"
 #include "compat.h"
-#include "endpoint_class.h"
+#include "endpoint_price.h"
+#include "endpoint_set.h"
 
 PG_FUNCTION_INFO_V1(apikey_sql_endpoint_shape);
 PG_FUNCTION_INFO_V1(apikey_endpoint_collapse);
 PG_FUNCTION_INFO_V1(apikey_endpoint_crowded);
 PG_FUNCTION_INFO_V1(apikey_endpoint_resolve);
+PG_FUNCTION_INFO_V1(apikey_endpoint_price_matches);
+PG_FUNCTION_INFO_V1(apikey_endpoint_overlaps);
 
 static ApikeyStrList
 sorted_list(Datum array)
@@ -42,6 +45,12 @@ text_of(ApikeyStr str)
 	return PointerGetDatum(cstring_to_text_with_len(str.ptr, str.len));
 }
 
+static ApikeyStr
+str_of(text *value)
+{
+	return (ApikeyStr) {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
 /* the text with more room at its end */
 static Datum
 text_and(ApikeyStr str, const char *tail)
@@ -62,24 +71,33 @@ apikey_sql_endpoint_shape(PG_FUNCTION_ARGS)
 	char		shape[APIKEY_SHAPE_MAX];
 	int			len;
 
-	len = apikey_endpoint_shape((ApikeyStr) {VARDATA_ANY(endpoint), VARSIZE_ANY_EXHDR(endpoint)}, shape);
+	len = apikey_endpoint_shape(str_of(endpoint), shape);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(shape, len));
 }
 
-/* _endpoint_collapse(shapes, prefixes): the shapes with '*' below the prefixes */
+/*
+ * _endpoint_collapse(shapes, prefixes, endpoints): the shapes with '*' below the
+ * prefixes, unless one of the endpoints, which are of prices, tells that from
+ * the shape.
+ */
 Datum
 apikey_endpoint_collapse(PG_FUNCTION_ARGS)
 {
 	ApikeyStrList shapes = apikey_array_to_str_list(PG_GETARG_DATUM(0));
 	ApikeyStrList prefixes = sorted_list(PG_GETARG_DATUM(1));
+	ApikeyStrList endpoints = apikey_array_to_str_list(PG_GETARG_DATUM(2));
 	Datum	   *results = palloc(Max(shapes.count, 1) * sizeof(Datum));
 
 	for (int i = 0; i < shapes.count; i++)
 	{
-		text	   *result = palloc(VARHDRSZ + shapes.items[i].len);
+		ApikeyStr	shape = shapes.items[i];
+		text	   *result = palloc(VARHDRSZ + shape.len + 2);
+		ApikeyStr	class = {VARDATA(result), 0};
 
-		SET_VARSIZE(result, VARHDRSZ + apikey_shape_collapse(shapes.items[i], prefixes.items,
-															 prefixes.count, VARDATA(result)));
+		class.len = apikey_shape_collapse(shape, prefixes.items, prefixes.count, VARDATA(result));
+		if (!apikey_same_prices(shape, class, endpoints))
+			class.len = apikey_price_meet(shape, endpoints, VARDATA(result));
+		SET_VARSIZE(result, VARHDRSZ + class.len);
 		results[i] = PointerGetDatum(result);
 	}
 	return text_array(results, shapes.count);
@@ -101,15 +119,16 @@ apikey_endpoint_crowded(PG_FUNCTION_ARGS)
 }
 
 /*
- * _endpoint_resolve(shapes, accepted, classes): of each shape the class it is;
- * else, if it was accepted, what is known of it and its tail; else the tail of
- * everything.
+ * _endpoint_resolve(shapes, accepted, classes, endpoints): of each shape the
+ * class it is; else, if it was accepted, what is known of it and its tail, or
+ * what prices of the endpoints tell from that; else the tail of everything.
  */
 Datum
 apikey_endpoint_resolve(PG_FUNCTION_ARGS)
 {
 	ApikeyStrList shapes = apikey_array_to_str_list(PG_GETARG_DATUM(0));
 	ApikeyStrList classes = sorted_list(PG_GETARG_DATUM(2));
+	ApikeyStrList endpoints = apikey_array_to_str_list(PG_GETARG_DATUM(3));
 	Datum	   *results = palloc(Max(shapes.count, 1) * sizeof(Datum));
 	Datum	   *accepted;
 	int			n;
@@ -118,17 +137,42 @@ apikey_endpoint_resolve(PG_FUNCTION_ARGS)
 					  &accepted, NULL, &n);
 	for (int i = 0; i < shapes.count; i++)
 	{
+		ApikeyStr	shape = shapes.items[i];
 		bool		found;
-		ApikeyStr	known = apikey_shape_known(shapes.items[i], classes.items, classes.count, &found);
+		ApikeyStr	known = apikey_shape_known(shape, classes.items, classes.count, &found);
+		bool		teaches = i < n && DatumGetBool(accepted[i]);
+		text	   *class;
 
 		if (found)
-			results[i] = text_of(known);
-		else
 		{
-			if (i >= n || !DatumGetBool(accepted[i]))
-				known.len = 0;
-			results[i] = text_and(known, "/**");
+			results[i] = text_of(known);
+			continue;
+		}
+		if (!teaches)
+			known.len = 0;
+		results[i] = text_and(known, "/**");
+		class = DatumGetTextPP(results[i]);
+		if (teaches &&
+			!apikey_same_prices(shape, str_of(class), endpoints))
+		{
+			char	   *meet = palloc(shape.len + 2);
+
+			results[i] = text_of((ApikeyStr) {meet, apikey_price_meet(shape, endpoints, meet)});
 		}
 	}
 	return text_array(results, shapes.count);
+}
+
+/* _price_matches(endpoint, class) */
+Datum
+apikey_endpoint_price_matches(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(apikey_price_matches(str_of(PG_GETARG_TEXT_PP(0)), str_of(PG_GETARG_TEXT_PP(1))));
+}
+
+/* _endpoint_overlaps(class, endpoint): both as endpoint rules */
+Datum
+apikey_endpoint_overlaps(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!apikey_endpoint_disjoint(str_of(PG_GETARG_TEXT_PP(0)), str_of(PG_GETARG_TEXT_PP(1))));
 }
