@@ -30,6 +30,8 @@ SQL_PARTS = \
 	34_flush \
 	35_partitions \
 	36_retention \
+	36_retention_leaves \
+	36_retention_rows \
 	38_common \
 	40_tenants \
 	41_tree \
