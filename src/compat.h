@@ -88,6 +88,17 @@
 #define apikey_index_insert_done(index, info) ((void) 0)
 #endif
 
+/* looking into the map of a BRIN index takes no snapshot since 17 */
+#if PG_VERSION_NUM >= 170000
+#define apikey_brin_map_open(index, pages) brinRevmapInitialize((index), (pages))
+#define apikey_brin_map_find(map, page, buffer, offset) \
+	brinGetTupleForHeapBlock((map), (page), (buffer), (offset), NULL, BUFFER_LOCK_SHARE)
+#else
+#define apikey_brin_map_open(index, pages) brinRevmapInitialize((index), (pages), NULL)
+#define apikey_brin_map_find(map, page, buffer, offset) \
+	brinGetTupleForHeapBlock((map), (page), (buffer), (offset), NULL, BUFFER_LOCK_SHARE, NULL)
+#endif
+
 /* entry number i (from 1) of the snapshot of backends */
 #if PG_VERSION_NUM >= 160000
 #define apikey_compat_local_beentry(i) pgstat_get_local_beentry_by_index(i)

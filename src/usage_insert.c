@@ -12,16 +12,21 @@
  *	 then mostly goes next to the one before, into a page that is in the CPU's
  *	 cache, and pages split as they do for ascending keys: full;
  * - a BRIN index that keeps the lowest and highest time of page ranges is told
- *	 the lowest and highest of every page.
+ *	 the lowest and highest of every page;
+ * - any other BRIN index is asked once per page range whether it has a summary
+ *	 of it.  Pages that were added since the last summary have none, and there
+ *	 is nothing to do for their rows.
  */
 #include "postgres.h"
 
+#include "access/brin_revmap.h"
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/tuptable.h"
+#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -159,6 +164,53 @@ add_ranges(ApikeyUsageLeaf *leaf, ApikeyLeafIndex *index, ApikeyUsageRow *rows, 
 	}
 }
 
+/*
+ * Whether a BRIN index has a summary of the range that a page belongs to.  If
+ * not, whoever makes one from now on reads the rows that are stored already: it
+ * leaves its mark here before it looks at the table, and reads what is not
+ * committed, too.
+ */
+static bool
+is_summarized(BrinRevmap *map, BlockNumber page, Buffer *buffer)
+{
+	OffsetNumber offset;
+
+	if (apikey_brin_map_find(map, page, buffer, &offset) == NULL)
+		return false;
+	LockBuffer(*buffer, BUFFER_LOCK_UNLOCK);
+	return true;
+}
+
+/* Entries of the rows in page ranges that a BRIN index has a summary of. */
+static void
+add_summarized(ApikeyUsageLeaf *leaf, ApikeyLeafIndex *index, ApikeyUsageRow *rows, int n,
+			   MemoryContext context)
+{
+	BlockNumber pages;
+	BrinRevmap *map = apikey_brin_map_open(index->rel, &pages);
+	Buffer		buffer = InvalidBuffer;
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	for (int i = 0; i < n;)
+	{
+		BlockNumber page = ItemPointerGetBlockNumber(&rows[i].tid);
+		BlockNumber range = page / pages;
+		bool		add = is_summarized(map, page, &buffer);
+
+		for (; i < n && ItemPointerGetBlockNumber(&rows[i].tid) / pages == range; i++)
+		{
+			if (!add)
+				continue;
+			MemoryContextReset(context);
+			add_entry(leaf, index, &rows[i], rows[i].at);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	if (BufferIsValid(buffer))
+		ReleaseBuffer(buffer);
+	brinRevmapTerminate(map);
+}
+
 /* All entries of one index. */
 static void
 add_entries(ApikeyUsageLeaf *leaf, ApikeyLeafIndex *index, ApikeyUsageRow *rows,
@@ -202,13 +254,18 @@ apikey_usage_insert(ApikeyUsageLeaf *leaf, ApikeyUsageRow *rows, int n)
 
 		if (index->kind == APIKEY_INDEX_TENANT_AT && order == NULL)
 			order = order_by_tenant_at(rows, n);
-		old = MemoryContextSwitchTo(context);
-		if (index->kind == APIKEY_INDEX_AT_RANGES)
-			add_ranges(leaf, index, rows, n);
+		if (index->kind == APIKEY_INDEX_RANGES)
+			add_summarized(leaf, index, rows, n, context);
 		else
-			add_entries(leaf, index, rows,
-						index->kind == APIKEY_INDEX_TENANT_AT ? order : NULL, n, context);
-		MemoryContextSwitchTo(old);
+		{
+			old = MemoryContextSwitchTo(context);
+			if (index->kind == APIKEY_INDEX_AT_RANGES)
+				add_ranges(leaf, index, rows, n);
+			else
+				add_entries(leaf, index, rows,
+							index->kind == APIKEY_INDEX_TENANT_AT ? order : NULL, n, context);
+			MemoryContextSwitchTo(old);
+		}
 		apikey_index_insert_done(index->rel, index->info);
 	}
 	MemoryContextDelete(context);

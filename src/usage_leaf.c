@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/brin.h"
 #include "access/brin_internal.h"
 #include "access/genam.h"
 #include "access/heapam.h"
@@ -115,8 +116,13 @@ index_kind(Relation index)
 	if (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indnkeyatts >= 2 &&
 		column[0] == USAGE_TENANT_ID + 1 && column[1] == USAGE_AT + 1)
 		return APIKEY_INDEX_TENANT_AT;
-	return index->rd_rel->relam == BRIN_AM_OID && ranges_of_at(index) ?
-		APIKEY_INDEX_AT_RANGES : APIKEY_INDEX_ANY;
+	if (index->rd_rel->relam != BRIN_AM_OID)
+		return APIKEY_INDEX_ANY;
+	if (ranges_of_at(index))
+		return APIKEY_INDEX_AT_RANGES;
+
+	/* an insertion that asks for summaries does so in a range without one */
+	return BrinGetAutoSummarize(index) ? APIKEY_INDEX_ANY : APIKEY_INDEX_RANGES;
 }
 
 /* Whether an index takes every row, whatever the others are. */

@@ -20,8 +20,10 @@ typedef enum ApikeyIndexKind
 {
 	APIKEY_INDEX_ANY,			/* every row, in the order of the table */
 	APIKEY_INDEX_TENANT_AT,		/* (tenant_id, at, ...): in that order */
-	APIKEY_INDEX_AT_RANGES		/* BRIN of at, minmax or change_ops: the
+	APIKEY_INDEX_AT_RANGES,		/* BRIN of at, minmax or change_ops: the
 								 * bounds of each page do */
+	APIKEY_INDEX_RANGES			/* any other BRIN: rows of page ranges that
+								 * are summarized */
 } ApikeyIndexKind;
 
 typedef struct ApikeyLeafIndex

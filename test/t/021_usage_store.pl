@@ -132,7 +132,13 @@ for my $end (-60, 60)
 {
 	is($node->safe_psql('postgres', "SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off;
 		SELECT count(*) FROM $leaf WHERE at = to_timestamp($noon + $end)"), 1, "ranges: the row at $end s is found");
+
+	# the index of requests is the only one that can find this
+	is($node->safe_psql('postgres', "SET enable_seqscan = off; SELECT count(*) FROM $leaf WHERE request_id = 'end $end'"), 1,
+		"ranges: the request at $end s is found");
 }
+like($node->safe_psql('postgres', "SET enable_seqscan = off; EXPLAIN SELECT count(*) FROM $leaf WHERE request_id = 'end 60'"),
+	qr/_request_id_idx/, 'ranges: by the index of requests');
 is(stat_usage($node)->{dropped}, 0, 'nothing is dropped');
 log_lacks($node, qr/PANIC|TRAP/, 'no panic');
 $node->stop;
