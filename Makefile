@@ -54,6 +54,7 @@ SQL_PARTS = \
 	63_rollups \
 	64_rollup_calls \
 	65_tasks \
+	66_price_tree \
 	66_prices \
 	67_budgets \
 	68_costs \

@@ -378,6 +378,7 @@ BEGIN
 				(SELECT t.name FROM apikey.tenant t WHERE t.tenant_id = tid))));
 	END;
 	PERFORM apikey._check_max_keys(tid, 0, was_above || moved);
+	PERFORM apikey._keep_prices(tid, was_parent);
 	-- to each side its own: neither learns who the other is
 	PERFORM apikey._audit(was_parent, 'tenant.move', 'tenant:' || tid, jsonb_build_object('tenant', was), NULL);
 	PERFORM apikey._audit(tid, 'tenant.move', 'tenant:' || tid, NULL, jsonb_build_object('tenant', apikey._path(tid)));

@@ -65,7 +65,7 @@ BEGIN
 	RETURN ARRAY(
 		SELECT DISTINCT p.endpoint FROM apikey.price p
 		WHERE p.endpoint IS NOT NULL AND (p.tenant_id IS NULL
-			OR p.tenant_id IN (SELECT c.tenant_id FROM apikey._tenant_chain(_price_endpoints.tenant_id) c)));
+			OR p.tenant_id IN (SELECT h.holder_id FROM apikey._price_holders(ARRAY[_price_endpoints.tenant_id]) h)));
 END
 $$;
 

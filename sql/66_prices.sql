@@ -164,14 +164,18 @@ CREATE FUNCTION apikey._priced_traffic(p apikey.price, other text, since timesta
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 	SET plan_cache_mode = force_custom_plan
 AS $$
-DECLARE
-	tenants bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(p.tenant_id) t);
 BEGIN
 	RETURN since < until AND EXISTS (
+		WITH tree AS MATERIALIZED (
+			SELECT t.tenant_id, greatest(t.since, _priced_traffic.since)::date AS first,
+				   (least(t.until, _priced_traffic.until) - interval '1 microsecond')::date AS last
+			FROM apikey._price_tree(p.tenant_id) t
+		)
 		SELECT FROM apikey.usage_daily u
 		WHERE u.day >= since::date AND u.day <= (until - interval '1 microsecond')::date
 			AND u.code = ANY ('{VALID,LOGGED}')
-			AND (p.tenant_id IS NULL OR u.tenant_id = ANY (tenants))
+			AND (p.tenant_id IS NULL OR EXISTS (
+				SELECT FROM tree t WHERE t.tenant_id = u.tenant_id AND u.day BETWEEN t.first AND t.last))
 			AND (p.endpoint IS NULL OR apikey._price_matches(p.endpoint, u.endpoint_class))
 			AND (other IS NULL OR apikey._price_matches(other, u.endpoint_class)));
 END
@@ -185,7 +189,7 @@ CREATE FUNCTION apikey._hiding_class(p apikey.price) RETURNS text
 	SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-	tenants bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(p.tenant_id) t);
+	tenants bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._price_tree(p.tenant_id) t WHERE t.until > p.valid_from);
 BEGIN
 	RETURN (
 		WITH counted AS MATERIALIZED (
@@ -347,7 +351,7 @@ BEGIN
 			AND (CASE WHEN o.tenant_id IS NOT DISTINCT FROM p.tenant_id
 					  THEN apikey._endpoint_rank(o.endpoint) < apikey._endpoint_rank(p.endpoint)
 					  ELSE o.tenant_id IS NULL
-						  OR o.tenant_id IN (SELECT c.tenant_id FROM apikey._tenant_chain(p.tenant_id) c) END)
+						  OR o.tenant_id IN (SELECT h.holder_id FROM apikey._price_holders(ARRAY[p.tenant_id]) h WHERE h.until > p.valid_from) END)
 			AND apikey._priced_traffic(p, o.endpoint, greatest(o.valid_from, p.valid_from),
 									   least(o.valid_until, p.valid_until, hour))
 		ORDER BY o.price_id LIMIT 1;

@@ -59,8 +59,8 @@ $$;
 
 -- Cost of accepted traffic by key and price.  tenants: whose, NULL for all.
 --
--- Between two steps, the instants at which some price begins or ends, prices do
--- not change: a span, numbered from 0.  Rows of days within one span are priced
+-- Between two steps, the instants at which some price begins or ends or a tenant
+-- comes under others, prices do not change: a span, numbered from 0.  Rows of days within one span are priced
 -- as they are; a day that holds a step only if the price is the same all day.
 -- Else its hours are.  So days are added up in pieces, which are such days or
 -- what lies between them: few, whatever the period.
@@ -77,9 +77,11 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	steps timestamptz[] := ARRAY(
-		SELECT DISTINCT s.at
-		FROM apikey.price p CROSS JOIN LATERAL (VALUES (p.valid_from), (p.valid_until)) s (at)
-		WHERE s.at > since AND s.at < until ORDER BY s.at);
+		SELECT s.at FROM apikey.price p CROSS JOIN LATERAL (VALUES (p.valid_from), (p.valid_until)) s (at)
+		WHERE s.at > _cost_lines.since AND s.at < _cost_lines.until
+		UNION
+		SELECT t.until FROM apikey.tenant_past t
+		WHERE t.until > _cost_lines.since AND t.until < _cost_lines.until ORDER BY 1);
 	stepped date[] := ARRAY(SELECT DISTINCT s::date FROM unnest(steps) s WHERE s <> s::date::timestamptz ORDER BY 1);
 	-- where pieces begin
 	edges date[] := ARRAY(SELECT s::date FROM unnest(steps) s UNION SELECT s + 1 FROM unnest(stepped) s ORDER BY 1);
@@ -103,10 +105,10 @@ BEGIN
 		SELECT DISTINCT d.tenant, d.class FROM days d
 	), holder AS MATERIALIZED (
 		-- whose prices count for a tenant; 0: those of all tenants
-		SELECT t.tenant, c.tenant_id AS holder, c.depth
-		FROM (SELECT DISTINCT s.tenant FROM subject s) t CROSS JOIN LATERAL apikey._tenant_chain(t.tenant) c
+		SELECT h.tenant_id AS tenant, h.holder_id AS holder, h.depth, h.since, h.until
+		FROM apikey._price_holders(ARRAY(SELECT DISTINCT s.tenant FROM subject s)) h
 		UNION ALL
-		SELECT DISTINCT s.tenant, 0, 1000 FROM subject s
+		SELECT DISTINCT s.tenant, 0, 1000, timestamptz '-infinity', timestamptz 'infinity' FROM subject s
 	), matching AS MATERIALIZED (
 		SELECT c.class, e.endpoint, e.rank
 		FROM (SELECT DISTINCT p.endpoint, apikey._endpoint_rank(p.endpoint) AS rank FROM apikey.price p) e
@@ -121,6 +123,7 @@ BEGIN
 			JOIN apikey.price p ON coalesce(p.tenant_id, 0) = h.holder
 			JOIN matching m ON m.class = s.class AND coalesce(m.endpoint, '') = coalesce(p.endpoint, '')
 			JOIN spans n ON n.starts_at >= p.valid_from AND n.starts_at < coalesce(p.valid_until, 'infinity')
+				AND n.starts_at >= h.since AND n.starts_at < h.until
 		ORDER BY s.tenant, s.class, n.span, h.depth, m.rank DESC
 	), mixed AS MATERIALIZED (
 		-- days on which the price depends on the hour

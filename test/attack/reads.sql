@@ -47,6 +47,8 @@ SELECT * FROM apikey.key_request WHERE key_id = <asked> OR tenant_id = <tid>;
 SELECT reason FROM apikey.key_request;
 --- state of the tasks | denied
 TABLE apikey.task_state;
+--- where tenants were | denied
+TABLE apikey.tenant_past;
 --- a leaf of usage | clean
 SELECT * FROM <leaf>;
 --- a leaf, without its parent's rows | clean

@@ -38,7 +38,7 @@ SELECT DISTINCT start::regclass AS cycle FROM walk WHERE start = at;
 SELECT c.relname AS unprotected FROM pg_class c WHERE c.relnamespace = 'apikey'::regnamespace AND c.relkind IN ('r', 'p')
    AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid));
 SELECT c.relname, p.polname, p.polcmd, pg_get_expr(p.polqual, p.polrelid) AS qual FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'apikey'::regnamespace AND p.polcmd <> 'r' ORDER BY 1;
-SELECT c.relname AS view FROM pg_class c WHERE c.relnamespace = 'apikey'::regnamespace AND c.relkind = 'v' AND NOT coalesce(c.reloptions, '{}') && '{security_invoker=true}';
+SELECT c.relname AS view FROM pg_class c WHERE c.relnamespace = 'apikey'::regnamespace AND c.relkind = 'v' AND NOT coalesce(c.reloptions, '{}') && '{security_invoker=true}' ORDER BY 1;
 
 -- functions: no SECURITY DEFINER, no LEAKPROOF, a pinned path where SQL runs, context is not IMMUTABLE, nothing for PUBLIC
 SELECT p.oid::regprocedure AS definer FROM pg_proc p WHERE pronamespace = 'apikey'::regnamespace AND (prosecdef OR proleakproof);

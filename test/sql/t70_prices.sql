@@ -149,6 +149,30 @@ DELETE FROM apikey.usage_hourly WHERE hour::date = '2031-03-10' AND hour >= '203
 SELECT tenant, owner, currency, calls, units, cost FROM apikey.cost_report('2031-03-10') EXCEPT SELECT tenant, owner, currency, calls, units, cost FROM before ORDER BY 1, 2, 3;
 SELECT (SELECT sum(calls) FROM before) = (SELECT sum(calls) FROM apikey.cost_report('2031-03-10')) AS calls, (SELECT sum(bytes) FROM before) = (SELECT sum(bytes) FROM apikey.cost_report('2031-03-10')) AS bytes;
 
+-- --- a tenant that is moved ----------------------------------------------------
+-- what it has used costs what it did, to the end of the hour; then it has other prices
+SAVEPOINT moved;
+CREATE TEMP TABLE was AS SELECT * FROM apikey.cost_report('2031-Q1') WHERE tenant LIKE 't70%';
+SELECT (apikey.move_tenant('t70/eu', 't70b')).tenant;
+SELECT regexp_replace(tenant, '^t70', 't70b') AS tenant, owner, project, currency, calls, units, bytes, cost FROM was WHERE tenant LIKE 't70/eu%'
+EXCEPT SELECT tenant, owner, project, currency, calls, units, bytes, cost FROM apikey.cost_report('2031-Q1');
+SELECT tenant, owner, currency, calls, cost FROM was WHERE tenant NOT LIKE 't70/eu%' EXCEPT SELECT tenant, owner, currency, calls, cost FROM apikey.cost_report('2031-Q1');
+-- back and forth within the hour is no move, and there is no way to price the past by it
+SELECT (apikey.move_tenant('t70b/eu', 't70')).tenant, (apikey.move_tenant('t70/eu', 't70b')).tenant, (SELECT count(*) FROM apikey.tenant_past) AS past;
+SELECT pg_temp.refused($$SELECT apikey.set_price('t70', '/orders', 9, currency => 'EUR', valid_from => '2031-03-31 00:00+00', valid_until => '2031-04-01 00:00+00')$$);
+-- an hour on each side, from the prices that are known there
+INSERT INTO apikey.usage_hourly SELECT h, k.tenant_id, k.key_id, k.environment_id, '/status', v.code, v.calls, 0, 0, 2 * v.calls, 0, 0, 0, 0
+FROM unnest('{2031-04-02 00:00+00,2031-04-02 01:00+00}'::timestamptz[]) h, (VALUES ('VALID', 3), ('LOGGED', 5)) v (code, calls), keys JOIN apikey.api_key k USING (key_id) WHERE keys.n = 3;
+INSERT INTO apikey.usage_daily SELECT date '2031-04-02', tenant_id, key_id, environment_id, endpoint_class, code, sum(calls), 0, 0, sum(units), 0, 0, 0, 0
+FROM apikey.usage_hourly WHERE hour >= '2031-04-02' AND tenant_id IN (SELECT tenant_id FROM tenants) GROUP BY 1, 2, 3, 4, 5, 6;
+SELECT tenant, owner, currency, calls, units, cost FROM apikey.cost_report('2031-04-02', 't70b');
+-- and home again, some time later
+SET LOCAL apikey.test_now = '1932984000';	-- 2031-04-03 12:00:00 UTC
+SELECT (apikey.move_tenant('t70b/eu', 't70')).tenant;
+SELECT tenant, owner, currency, calls, units, cost FROM apikey.cost_report('2031-04-02', 't70/eu');
+SELECT p.name AS parent, a.since, a.until FROM apikey.tenant_past a JOIN apikey.tenant p ON p.tenant_id = a.parent_id ORDER BY until;
+ROLLBACK TO moved;
+
 -- --- who sees what ------------------------------------------------------------
 CREATE ROLE regress_t70;
 SELECT apikey.grant_access('regress_t70', 'analyst', 't70/eu');
