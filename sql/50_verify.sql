@@ -3,6 +3,11 @@
 -- functions repeat it, src/sql_verify.c reads it by one set of numbers.
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION apikey._verify_defaults(internal) RETURNS internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_sql_defaults';
+COMMENT ON FUNCTION apikey._verify_defaults IS
+	'internal: leaves arguments at their defaults out of plans of verify() and is_allowed()';
+
 CREATE FUNCTION apikey.verify(
 	key			pg_catalog.text,
 	scopes		pg_catalog.text[] DEFAULT NULL,
@@ -18,7 +23,8 @@ CREATE FUNCTION apikey.verify(
 	tags		pg_catalog.jsonb DEFAULT NULL,
 	record		pg_catalog.bool DEFAULT true
 ) RETURNS apikey.verdict
-	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100 AS 'MODULE_PATHNAME', 'apikey_sql_verify';
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100 SUPPORT apikey._verify_defaults
+	AS 'MODULE_PATHNAME', 'apikey_sql_verify';
 COMMENT ON FUNCTION apikey.verify IS
 	'judges a key for one request and records the attempt: one row, never an exception for a bad key';
 
@@ -37,7 +43,8 @@ CREATE FUNCTION apikey.is_allowed(
 	tags		pg_catalog.jsonb DEFAULT NULL,
 	record		pg_catalog.bool DEFAULT true
 ) RETURNS pg_catalog.bool
-	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100 AS 'MODULE_PATHNAME', 'apikey_sql_is_allowed';
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100 SUPPORT apikey._verify_defaults
+	AS 'MODULE_PATHNAME', 'apikey_sql_is_allowed';
 COMMENT ON FUNCTION apikey.is_allowed IS
 	'verify() for callers that only need yes or no';
 

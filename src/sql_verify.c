@@ -3,7 +3,8 @@
  *		verify(), is_allowed(), verify_many(), log_usage(): arguments and answers.
  *
  * Layer 6.  Argument numbers are those of sql/50_verify.sql; the three verify
- * functions share them from the second argument on.
+ * functions share them from the second argument on.  Arguments at the end may
+ * be missing (sql_defaults.c), and are NULL then.
  */
 #include "postgres.h"
 
@@ -35,23 +36,6 @@ PG_FUNCTION_INFO_V1(apikey_sql_log_usage);
 
 enum
 {
-	ARG_KEY,
-	ARG_SCOPES,
-	ARG_IP,
-	ARG_METHOD,
-	ARG_ENDPOINT,
-	ARG_ENVIRONMENT,
-	ARG_TENANT,
-	ARG_UNITS,
-	ARG_USER_AGENT,
-	ARG_REGION,
-	ARG_REQUEST_ID,
-	ARG_TAGS,
-	ARG_RECORD
-};
-
-enum
-{
 	LOG_KEY_ID,
 	LOG_STATUS,
 	LOG_LATENCY,
@@ -72,12 +56,18 @@ enum
 /* a latency beyond this is a mistake of the caller */
 #define LATENCY_DAYS_MAX 366
 
+static inline bool
+arg_is_null(FunctionCallInfo fcinfo, int n)
+{
+	return n >= PG_NARGS() || PG_ARGISNULL(n);
+}
+
 static ApikeyStr
 arg_str(FunctionCallInfo fcinfo, int n)
 {
 	text	   *value;
 
-	if (PG_ARGISNULL(n))
+	if (arg_is_null(fcinfo, n))
 		return (ApikeyStr) {NULL, 0};
 	value = PG_GETARG_TEXT_PP(n);
 	return (ApikeyStr) {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
@@ -86,7 +76,7 @@ arg_str(FunctionCallInfo fcinfo, int n)
 static int64
 arg_int64(FunctionCallInfo fcinfo, int n, int64 if_null)
 {
-	return PG_ARGISNULL(n) ? if_null : PG_GETARG_INT64(n);
+	return arg_is_null(fcinfo, n) ? if_null : PG_GETARG_INT64(n);
 }
 
 /* tags as JSON text; the application is told when they are too long */
@@ -97,7 +87,7 @@ arg_tags(FunctionCallInfo fcinfo, int n)
 	char	   *json;
 	size_t		len;
 
-	if (PG_ARGISNULL(n))
+	if (arg_is_null(fcinfo, n))
 		return (ApikeyStr) {NULL, 0};
 	tags = PG_GETARG_JSONB_P(n);
 	json = JsonbToCString(NULL, &tags->root, VARSIZE(tags));
@@ -127,7 +117,7 @@ arg_ip(FunctionCallInfo fcinfo, int n)
 {
 	ApikeyNet	none = {0};
 
-	return PG_ARGISNULL(n) ? none : apikey_net_from_datum(PG_GETARG_DATUM(n));
+	return arg_is_null(fcinfo, n) ? none : apikey_net_from_datum(PG_GETARG_DATUM(n));
 }
 
 static void
@@ -170,8 +160,8 @@ collect_call(FunctionCallInfo fcinfo, ApikeyCall *call)
 {
 	memset(call, 0, sizeof(*call));
 	no_measures(&call->context);
-	if (!PG_ARGISNULL(ARG_SCOPES))
-		call->context.scopes = view_array(PG_GETARG_DATUM(ARG_SCOPES), call->few_scopes,
+	if (!arg_is_null(fcinfo, APIKEY_ARG_SCOPES))
+		call->context.scopes = view_array(PG_GETARG_DATUM(APIKEY_ARG_SCOPES), call->few_scopes,
 										  lengthof(call->few_scopes));
 	if (call->context.scopes.count > APIKEY_REQUIRED_SCOPES_MAX)
 		ereport(ERROR,
@@ -179,17 +169,17 @@ collect_call(FunctionCallInfo fcinfo, ApikeyCall *call)
 				 errmsg("too many scopes"),
 				 errdetail("A verification may require at most %d scopes.",
 						   APIKEY_REQUIRED_SCOPES_MAX)));
-	call->context.ip = arg_ip(fcinfo, ARG_IP);
-	call->context.method = arg_str(fcinfo, ARG_METHOD);
-	call->context.endpoint = arg_str(fcinfo, ARG_ENDPOINT);
-	call->environment = arg_str(fcinfo, ARG_ENVIRONMENT);
-	call->tenant = arg_str(fcinfo, ARG_TENANT);
-	call->context.units = arg_units(fcinfo, ARG_UNITS);
-	call->context.user_agent = arg_str(fcinfo, ARG_USER_AGENT);
-	call->context.region = arg_str(fcinfo, ARG_REGION);
-	call->context.request_id = arg_str(fcinfo, ARG_REQUEST_ID);
-	call->context.tags = arg_tags(fcinfo, ARG_TAGS);
-	call->record = PG_ARGISNULL(ARG_RECORD) || PG_GETARG_BOOL(ARG_RECORD);
+	call->context.ip = arg_ip(fcinfo, APIKEY_ARG_IP);
+	call->context.method = arg_str(fcinfo, APIKEY_ARG_METHOD);
+	call->context.endpoint = arg_str(fcinfo, APIKEY_ARG_ENDPOINT);
+	call->environment = arg_str(fcinfo, APIKEY_ARG_ENVIRONMENT);
+	call->tenant = arg_str(fcinfo, APIKEY_ARG_TENANT);
+	call->context.units = arg_units(fcinfo, APIKEY_ARG_UNITS);
+	call->context.user_agent = arg_str(fcinfo, APIKEY_ARG_USER_AGENT);
+	call->context.region = arg_str(fcinfo, APIKEY_ARG_REGION);
+	call->context.request_id = arg_str(fcinfo, APIKEY_ARG_REQUEST_ID);
+	call->context.tags = arg_tags(fcinfo, APIKEY_ARG_TAGS);
+	call->record = arg_is_null(fcinfo, APIKEY_ARG_RECORD) || PG_GETARG_BOOL(APIKEY_ARG_RECORD);
 }
 
 /* The text of a code, made once per process. */
@@ -386,7 +376,7 @@ apikey_sql_verify_call(FunctionCallInfo fcinfo, ApikeyAnswer *answer)
 	const RowType *type = row_type(fcinfo);
 
 	collect_call(fcinfo, &call);
-	call.key = arg_str(fcinfo, ARG_KEY);
+	call.key = arg_str(fcinfo, APIKEY_ARG_KEY);
 	apikey_verify(&call, answer);
 	if (answer->verdict.code == APIKEY_VALID)
 		PG_RETURN_HEAPTUPLEHEADER(valid_row(&answer->verdict, answer->key, type));
@@ -409,7 +399,7 @@ apikey_sql_is_allowed(PG_FUNCTION_ARGS)
 	ApikeyAnswer answer;
 
 	collect_call(fcinfo, &call);
-	call.key = arg_str(fcinfo, ARG_KEY);
+	call.key = arg_str(fcinfo, APIKEY_ARG_KEY);
 	apikey_verify(&call, &answer);
 	PG_RETURN_BOOL(answer.verdict.code == APIKEY_VALID);
 }
@@ -424,10 +414,10 @@ apikey_sql_verify_many(PG_FUNCTION_ARGS)
 	MemoryContext old;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(ARG_KEY))
+	if (PG_ARGISNULL(APIKEY_ARG_KEY))
 		return (Datum) 0;
 	collect_call(fcinfo, &call);
-	keys = apikey_array_to_str_list(PG_GETARG_DATUM(ARG_KEY));
+	keys = apikey_array_to_str_list(PG_GETARG_DATUM(APIKEY_ARG_KEY));
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "apikey verify_many",
 									ALLOCSET_DEFAULT_SIZES);
