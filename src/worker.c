@@ -118,6 +118,7 @@ fix_settings(int lock_timeout_ms)
 		{"transaction_timeout", "0"},	/* since 17 */
 		{"idle_in_transaction_session_timeout", "0"},
 		{"session_replication_role", "origin"},
+		{"exit_on_error", "off"},	/* tasks catch errors */
 		{"max_parallel_workers_per_gather", "0"},
 		{"jit", "off"},
 		{"DateStyle", "ISO, MDY"},

@@ -63,6 +63,14 @@ cmp_ok($node->safe_psql('postgres', 'SELECT sum(calls) FROM apikey.usage_hourly'
 $node->safe_psql('postgres', "INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now(), 1, 7, 'VALID' FROM generate_series(1, 77)");
 ok(poll($node, $differences, 0), 'the housekeeper counts by itself');
 
+# whatever the owner of the database has set: classes are learnt through an error that is caught
+$node->safe_psql('postgres', 'ALTER DATABASE postgres SET exit_on_error = on');
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'apikey housekeeper'");
+$node->safe_psql('postgres', "INSERT INTO apikey.usage (at, tenant_id, key_id, code, endpoint) SELECT now(), 1, 7, 'VALID', '/new/to/all' FROM generate_series(1, 7)");
+ok(poll($node, $differences, 0), 'and does so where errors would end a session');
+unlike(slurp_file($node->logfile), qr/apikey housekeeper.*FATAL:  (?!terminating)/, 'which it does not');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET exit_on_error');
+
 # --- a partition that cannot be counted
 $node->safe_psql('postgres', <<'SQL');
 SELECT apikey._ensure_partition_for('2031-01-01 00:00+00', '2031-01-03 00:00+00');
