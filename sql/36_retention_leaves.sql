@@ -101,7 +101,7 @@ BEGIN
 END
 $$;
 
--- Drops leaves, or detaches them where they are kept, the first of those given
+-- Drops leaves, or detaches them where they are kept or were, the first of those given
 -- that can be counted, at most so many; returns how many.  One that takes rows
 -- until the last moment, that cannot be counted, or that somebody reads or
 -- writes stays for the next call; it is an error if that is all there is to say.
@@ -159,7 +159,7 @@ BEGIN
 			refused := old.leaf;
 			CONTINUE;
 		END IF;
-		IF archive THEN
+		IF archive OR EXISTS (SELECT FROM apikey.usage_archive a WHERE a.leaf = old.name AND a.attached_until IS NOT NULL) THEN
 			EXECUTE format('ALTER TABLE apikey.usage DETACH PARTITION %s', old.leaf);
 			INSERT INTO apikey.usage_archive (leaf, starts_at, ends_at, detached_at)
 			VALUES (old.name, old.starts_at, old.ends_at, apikey._now())
@@ -230,6 +230,7 @@ DECLARE
 	old apikey.usage_archive%ROWTYPE;
 	rel regclass;
 	other text;
+	other_until timestamptz;
 	until timestamptz;
 BEGIN
 	PERFORM apikey._require_all_tenants('attach usage partitions');
@@ -255,13 +256,17 @@ BEGIN
 			HINT = 'apikey.usage_archive lists those that are.';
 	END IF;
 	IF NOT EXISTS (SELECT FROM apikey._usage_leaves() l WHERE l.leaf = rel) THEN
-		SELECT c.relname INTO other FROM apikey._usage_leaves() l JOIN pg_class c ON c.oid = l.leaf
-		WHERE l.starts_at < old.ends_at AND old.starts_at < l.ends_at LIMIT 1;
+		SELECT c.relname, a.attached_until INTO other, other_until
+		FROM apikey._usage_leaves() l JOIN pg_class c ON c.oid = l.leaf
+			LEFT JOIN apikey.usage_archive a ON a.leaf = c.relname AND a.attached_until IS NOT NULL
+		WHERE l.starts_at < old.ends_at AND old.starts_at < l.ends_at ORDER BY a.attached_until NULLS FIRST, c.relname LIMIT 1;
 		IF FOUND THEN
 			RAISE object_not_in_prerequisite_state USING
 				MESSAGE = format('cannot attach partition "%s"', apikey._shown(leaf)),
-				DETAIL = format('Partition "%s" holds late rows of the same time.', other),
-				HINT = 'Copy its rows into the one that is detached and drop it, or read both.';
+				DETAIL = format(CASE WHEN other_until IS NULL THEN 'Partition "%s" holds late rows of the same time.'
+									 ELSE 'Partition "%s" of the same time is attached.' END, other),
+				HINT = CASE WHEN other_until IS NULL THEN 'Copy its rows into the one that is detached and drop it, or read both.'
+							ELSE format('It goes back after %s.', other_until) END;
 		END IF;
 		PERFORM apikey._protect_usage_leaf(rel);
 		EXECUTE format('ALTER TABLE apikey.usage ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',

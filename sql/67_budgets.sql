@@ -6,7 +6,7 @@
 -- other: what is used of it comes from quota_state.  Another one stops nobody:
 -- the units of accepted verifications are added up from usage_daily, from
 -- usage_hourly where the window begins or ends within a day of UTC, and from
--- usage where it does within an hour.
+-- usage where it does within an hour, or where hours are not kept any more.
 -- ---------------------------------------------------------------------------
 
 CREATE TABLE apikey.budget (
@@ -52,6 +52,8 @@ CREATE FUNCTION apikey._budget_use(budget_ids bigint[], now timestamptz)
 	SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+	kept timestamptz := apikey._rollup_start('hour');
 BEGIN
 	RETURN QUERY
 	WITH RECURSIVE present AS MATERIALIZED (
@@ -74,7 +76,8 @@ BEGIN
 		SELECT e.budget_id, e.tenant_id, s.unit, s.since, s.until
 		FROM edges e CROSS JOIN LATERAL (VALUES
 			('row', e.window_start, least(e.first_hour, e.window_end)),
-			('hour', e.first_hour, least(e.first_day, e.last_hour)),
+			('row', e.first_hour, least(e.first_day, e.last_hour, kept)),
+			('hour', greatest(e.first_hour, kept), least(e.first_day, e.last_hour)),
 			('day', e.first_day, e.last_day),
 			('hour', greatest(e.first_day, e.last_day), e.last_hour),
 			('row', greatest(e.first_hour, e.last_hour), e.window_end)) s (unit, since, until)

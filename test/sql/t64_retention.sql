@@ -215,6 +215,23 @@ SELECT pg_temp.clock('2068-04-04 00:00+00') \gset
 SELECT pg_temp.housekeep();
 SELECT leaf FROM leaves;
 SELECT leaf, detached_at, attached_until FROM apikey.usage_archive WHERE leaf LIKE 'usage_2068%';
+-- what was kept is kept, also where nothing is any more
+SAVEPOINT s;
+SET LOCAL apikey.partition_archive = off;
+SELECT apikey.attach_partition('usage_20680101', '1 day');
+SELECT pg_temp.clock('2068-04-06 00:00+00') \gset
+SELECT pg_temp.housekeep();
+SELECT leaf, attached_until, to_regclass('apikey.' || leaf) IS NOT NULL AS there FROM apikey.usage_archive WHERE leaf LIKE 'usage_2068%';
+SELECT leaf FROM leaves;
+-- another one that is back has its time
+SET LOCAL apikey.partition_width = 'month';
+SELECT apikey._ensure_partition_for('2068-01-10 03:00+00', '2068-01-10 03:00+00');
+SET LOCAL apikey.partition_archive = on;
+SELECT pg_temp.clock('2068-06-01 00:00+00') \gset
+SELECT pg_temp.housekeep();
+SELECT apikey.attach_partition('usage_206801', '1 day');
+SELECT apikey.attach_partition('usage_20680101');
+ROLLBACK TO s;
 -- a late row has taken its place
 INSERT INTO apikey.usage_20680101 (at, code) VALUES ('2068-01-01 05:00+00', 'VALID');
 SELECT apikey._ensure_partition_for('2068-01-01 03:00+00', '2068-01-01 03:00+00');

@@ -48,6 +48,16 @@ FROM unnest('{2031-03-01 00:00:00+00,2031-02-28 18:29:59+00,2031-02-28 18:30:00+
 		WHERE u.at >= s.window_start AND u.at < s.window_end AND u.code = 'VALID' AND (s.tenant = 't72/eu' AND name IN ('eu', 'de') OR name = 'de')) r
 GROUP BY i ORDER BY i;
 
+-- hours that are not kept any more: from the rows
+SAVEPOINT gone;
+SET LOCAL apikey.rollup_hourly_retention = '1d';
+DELETE FROM apikey.usage_hourly WHERE hour < '2031-03-07 10:00:00+00' AND tenant_id IN (SELECT tenant_id FROM tenants);
+SELECT count(*) AS budgets, count(*) FILTER (WHERE s.used = r.units) AS same
+FROM pg_temp.at('2031-03-08 10:20:00+00') s
+	CROSS JOIN LATERAL (SELECT sum(u.units) AS units FROM apikey.usage u JOIN tenants USING (tenant_id)
+		WHERE u.at >= s.window_start AND u.at < s.window_end AND u.code = 'VALID' AND (s.tenant = 't72/eu' AND name IN ('eu', 'de') OR name = 'de')) r;
+ROLLBACK TO gone;
+
 -- the forecast is a straight line, and there is none in the first hundredth of a window
 SELECT apikey.set_budget('t72/eu', 'm', 2000) > 0 AS budget;
 SELECT i, s.used, s.share, s.forecast, s.exhausted_at FROM unnest('{2031-03-01 07:26:00+00,2031-03-01 07:27:00+00,2031-03-08 10:20:00+00}'::timestamptz[]) i, pg_temp.at(i) s WHERE s.name = 'm';
