@@ -227,117 +227,25 @@ $$;
 -- Adds the rows of a leaf that are in seen and not in before, of the given
 -- hours or all.
 --
--- In two statements, for what is learnt of endpoints may merge rows that the
--- second one writes: the first finds the shapes, the second sums up by their
--- classes.  Rows that are stored between the two are of transactions that are
--- not in seen, which is a value and not what a statement sees.  Of those that
--- are in it each had ended before the first: what the second finds, the first
--- has found as well.  A row that is deleted meanwhile is not counted, only its
--- shape was learnt.
+-- One scan makes the sums, with the shapes of endpoints in place of their classes
+-- (src/rollup_rows.c).  Then all shapes are classified at once: what is learnt of
+-- them may merge rows of the rollups, so that comes before any are stored.
+-- Rows that are stored meanwhile are of transactions that are not in seen, which is
+-- a value and not what a statement sees.
 --
--- Memory is bounded: what does not fit into work_mem goes to disk.  Rows are
--- hashed and groups sorted, never rows: nobody has statistics of them.  Shapes stay
--- in memory, and a client can make up as many as it wants; where there are more
--- than most, rows are counted in parts, by their shapes.
+-- Memory is bounded: sums that do not fit into work_mem wait in a file, and are
+-- merged key by key (src/rollup_group.c).  Shapes stay in memory, and a client can
+-- make up as many as it wants; where there are more than most, rows are counted in
+-- parts, by tenant and shape.
 --
--- Looking for the row to add to costs as much as the rest of it; where there are
--- no sums of that time at all they are stored without, as nobody else stores any.
+-- Where there are no sums of that time at all, new ones are stored without looking
+-- for one to add to, as nobody else stores any.
 CREATE FUNCTION apikey._count_rows(leaf regclass, before pg_snapshot, seen pg_snapshot, scan_from bigint,
 								   hours timestamptz[], hourly boolean, daily boolean,
 								   most integer DEFAULT 100000) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp SET work_mem = '64MB' SET jit = off
-	SET enable_sort = off SET enable_mergejoin = off SET enable_nestloop = off
-AS $$
-DECLARE
-	parts integer := 1;
-	part integer := 0;
-	rows CONSTANT text := format(
-		$query$ONLY %s u WHERE apikey._newly_seen(u.xmin, $1, $2)%s%s
-			AND ($5 = 1 OR coalesce((hashtext(apikey._endpoint_shape(u.endpoint)) & 2147483647) %% $5, 0) = $6)$query$, leaf,
-		CASE WHEN scan_from IS NOT NULL THEN ' AND u.at OPERATOR(apikey.@~) $3' END,
-		CASE WHEN hours IS NOT NULL THEN $and$ AND date_bin('1 hour', u.at, '2000-01-01 00:00+00') = ANY ($4)$and$ END);
-	to_classify CONSTANT text := format($query$
-		SELECT u.tenant_id, apikey._endpoint_shape(u.endpoint) AS shape, u.code = ANY ('{VALID,LOGGED}') AS accepted,
-			   min(u.at) AS first, max(u.at) AS last
-		FROM %s GROUP BY 1, 2, 3$query$, rows);
-	to_count CONSTANT text := format($query$
-		WITH delta AS MATERIALIZED (
-			SELECT u.hour, u.tenant_id, u.key_id, u.environment_id,
-				   CASE WHEN u.accepted THEN c.accepted ELSE c.denied END AS endpoint_class, u.code,
-				   count(*) AS calls, CASE WHEN u.accepted THEN 0 ELSE count(*) END AS denials,
-				   count(*) FILTER (WHERE u.status >= 500) AS errors,
-				   coalesce(sum(u.units), 0) AS units,
-				   coalesce(sum(u.bytes_in), 0) AS bytes_in, coalesce(sum(u.bytes_out), 0) AS bytes_out,
-				   count(u.latency_us) AS latency_calls, coalesce(sum(u.latency_us), 0) AS latency_us,
-				   apikey._latency_sketch(u.latency_us) AS latency, apikey._ip_sketch(u.ip) AS ips
-			FROM (
-				SELECT date_bin('1 hour', u.at, '2000-01-01 00:00+00') AS hour, u.tenant_id, u.key_id, u.environment_id,
-					   apikey._endpoint_shape(u.endpoint) AS shape, u.code = ANY ('{VALID,LOGGED}') AS accepted,
-					   CASE WHEN octet_length(u.code) > 100 THEN left(u.code, 25) ELSE u.code END AS code,	-- indexed
-					   u.status, u.units, u.bytes_in, u.bytes_out, u.latency_us, u.ip
-				FROM %s OFFSET 0	-- each shape is made once
-			) u LEFT JOIN (
-				SELECT m.tenant_id, m.shape,
-					   max(m.class) FILTER (WHERE m.accepted) AS accepted, max(m.class) FILTER (WHERE NOT m.accepted) AS denied
-				FROM unnest($7, $8, $9, $10) AS m (tenant_id, shape, accepted, class) GROUP BY 1, 2
-			) c ON c.tenant_id = u.tenant_id AND c.shape = u.shape
-			GROUP BY 1, 2, 3, 4, 5, 6, u.accepted)$query$, rows);
-	to_add CONSTANT text := $query$
-			ON CONFLICT (tenant_id, %s, key_id, environment_id, endpoint_class, code) DO UPDATE SET
-				calls = r.calls + excluded.calls, denials = r.denials + excluded.denials, errors = r.errors + excluded.errors,
-				units = r.units + excluded.units,
-				bytes_in = r.bytes_in + excluded.bytes_in, bytes_out = r.bytes_out + excluded.bytes_out,
-				latency_calls = r.latency_calls + excluded.latency_calls, latency_us = r.latency_us + excluded.latency_us,
-				latency = apikey._latency_add(r.latency, excluded.latency), ips = apikey._ip_add(r.ips, excluded.ips)$query$;
-	to_hours CONSTANT text := $query$, hours AS (
-			INSERT INTO apikey.usage_hourly AS r
-			SELECT d.* FROM delta d WHERE d.hour >= $11
-			ORDER BY d.tenant_id, d.hour, d.key_id, d.environment_id, d.endpoint_class, d.code%s)$query$;
-	to_days CONSTANT text := $query$, days AS (
-			INSERT INTO apikey.usage_daily AS r
-			SELECT (d.hour AT TIME ZONE 'UTC')::date AS day, d.tenant_id, d.key_id, d.environment_id, d.endpoint_class, d.code,
-				   sum(d.calls)::bigint, sum(d.denials)::bigint, sum(d.errors)::bigint,
-				   sum(d.units), sum(d.bytes_in), sum(d.bytes_out),
-				   sum(d.latency_calls)::bigint, sum(d.latency_us), apikey.latency_merge(d.latency), apikey.ip_merge(d.ips)
-			FROM delta d WHERE d.hour >= $12
-			GROUP BY 1, 2, 3, 4, 5, 6
-			ORDER BY d.tenant_id, 1, d.key_id, d.environment_id, d.endpoint_class, d.code%s)$query$;
-	tenants bigint[];
-	shapes text[];
-	accepted boolean[];
-	classes text[];
-	first timestamptz;
-	last timestamptz;
-	taken record;
-	added bigint;
-	counted bigint := 0;
-BEGIN
-	WHILE part < parts LOOP
-		EXECUTE format('SELECT array_agg(s.tenant_id), array_agg(s.shape), array_agg(s.accepted), min(s.first), max(s.last) FROM (%s%s) s',
-					   to_classify, CASE parts WHEN 1 THEN format(' LIMIT %s', most + 1) END)
-			INTO tenants, shapes, accepted, first, last USING before, seen, scan_from, hours, parts, part;
-		IF parts = 1 AND cardinality(shapes) > most THEN
-			EXECUTE format('SELECT 1 + 2 * count(*) / %s FROM (%s) s', most, to_classify)
-				INTO parts USING before, seen, scan_from, hours, parts, part;
-			CONTINUE;
-		END IF;
-		part := part + 1;
-		CONTINUE WHEN shapes IS NULL;
-		classes := apikey._classify(tenants, shapes, accepted);
-		SELECT * INTO taken FROM apikey._rolled_up(tenants, first, last);
-		EXECUTE concat(to_count,
-					   CASE WHEN hourly THEN format(to_hours, CASE WHEN taken.hourly THEN format(to_add, 'hour') END) END,
-					   CASE WHEN daily THEN format(to_days, CASE WHEN taken.daily THEN format(to_add, 'day') END) END,
-					   ' SELECT coalesce(sum(d.calls), 0) FROM delta d')
-			INTO added
-			USING before, seen, scan_from, hours, parts, part - 1, tenants, shapes, accepted, classes,
-				  apikey._rollup_start('hour'), apikey._rollup_start('day');
-		counted := counted + added;
-	END LOOP;
-	RETURN counted;
-END
-$$;
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp SET work_mem = '64MB' SET jit = off SET max_parallel_workers_per_gather = 0
+	AS 'MODULE_PATHNAME', 'apikey_count_rows';
 
 -- Days as the sums of their hours, of all tenants or of these; 0 is none.
 CREATE FUNCTION apikey._rebuild_days(days date[], tenants bigint[]) RETURNS void

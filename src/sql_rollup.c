@@ -30,7 +30,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
-#include "seen.h"
+#include "sql_rollup.h"
 
 PG_FUNCTION_INFO_V1(apikey_next_xid);
 PG_FUNCTION_INFO_V1(apikey_full_xid);
@@ -294,6 +294,30 @@ apikey_seen(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+void
+apikey_newly_seen_begin(ApikeyNewlySeen *sets, void *before, void *seen)
+{
+	memset(sets, 0, sizeof(*sets));
+	sets->next = next_xid();
+	sets->has_before = before != NULL;
+	if (before != NULL)
+		sets->before = read_seen((StoredSeen *) PG_DETOAST_DATUM_COPY(PointerGetDatum(before)));
+	sets->has_seen = seen != NULL;
+	if (seen != NULL)
+		sets->seen = read_seen((StoredSeen *) PG_DETOAST_DATUM_COPY(PointerGetDatum(seen)));
+}
+
+bool
+apikey_newly_seen_look(ApikeyNewlySeen *sets, TransactionId short_xid)
+{
+	uint64		xid = apikey_seen_widen(short_xid, sets->next);
+
+	sets->last = short_xid;
+	sets->last_is_new = (!sets->has_before || !apikey_seen_has(&sets->before, xid)) &&
+		(!sets->has_seen || apikey_seen_has(&sets->seen, xid));
+	return sets->last_is_new;
+}
+
 /*
  * _newly_seen(xmin, before, seen): whether the transaction that stored a row is
  * in the second set and not in the first; NULL is the empty set and the set of
@@ -302,16 +326,7 @@ apikey_seen(PG_FUNCTION_ARGS)
 Datum
 apikey_newly_seen(PG_FUNCTION_ARGS)
 {
-	typedef struct Sets
-	{
-		uint64		next;
-		bool		has_before;
-		bool		has_seen;
-		ApikeySeen	before;
-		ApikeySeen	seen;
-	} Sets;
-	Sets	   *sets = fcinfo->flinfo->fn_extra;
-	uint64		xid;
+	ApikeyNewlySeen *sets = fcinfo->flinfo->fn_extra;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
@@ -320,20 +335,13 @@ apikey_newly_seen(PG_FUNCTION_ARGS)
 	{
 		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 
-		sets = palloc0(sizeof(Sets));
-		sets->next = next_xid();
-		sets->has_before = !PG_ARGISNULL(1);
-		if (sets->has_before)
-			sets->before = read_seen((StoredSeen *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(1)));
-		sets->has_seen = !PG_ARGISNULL(2);
-		if (sets->has_seen)
-			sets->seen = read_seen((StoredSeen *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(2)));
+		sets = palloc(sizeof(ApikeyNewlySeen));
+		apikey_newly_seen_begin(sets, PG_ARGISNULL(1) ? NULL : DatumGetPointer(PG_GETARG_DATUM(1)),
+								PG_ARGISNULL(2) ? NULL : DatumGetPointer(PG_GETARG_DATUM(2)));
 		MemoryContextSwitchTo(old);
 		fcinfo->flinfo->fn_extra = sets;
 	}
-	xid = apikey_seen_widen(PG_GETARG_TRANSACTIONID(0), sets->next);
-	PG_RETURN_BOOL((!sets->has_before || !apikey_seen_has(&sets->before, xid)) &&
-				   (!sets->has_seen || apikey_seen_has(&sets->seen, xid)));
+	PG_RETURN_BOOL(apikey_newly_seen_has(sets, PG_GETARG_TRANSACTIONID(0)));
 }
 
 /*

@@ -16,8 +16,7 @@
 #include "utils/inet.h"
 
 #include "compat.h"
-#include "histogram.h"
-#include "ip_sketch.h"
+#include "sketch_state.h"
 
 PG_FUNCTION_INFO_V1(apikey_latency_percentile);
 PG_FUNCTION_INFO_V1(apikey_latency_add);
@@ -33,28 +32,6 @@ PG_FUNCTION_INFO_V1(apikey_ip_merge_step);
 PG_FUNCTION_INFO_V1(apikey_ip_combine);
 PG_FUNCTION_INFO_V1(apikey_ip_bytes);
 PG_FUNCTION_INFO_V1(apikey_ip_state);
-
-/* A histogram that grows. */
-typedef struct LatencyState
-{
-	int			n;
-	int			room;
-	ApikeyHistogramEntry entries[FLEXIBLE_ARRAY_MEMBER];
-} LatencyState;
-
-#define LATENCY_STATE_SIZE(room) \
-	(offsetof(LatencyState, entries) + (room) * sizeof(ApikeyHistogramEntry))
-
-/* A set that grows, to a whole ApikeyIpSet when it has more hashes than that. */
-typedef struct IpState
-{
-	int			room;
-	ApikeyIpSet set;
-} IpState;
-
-#define IP_STATE_SIZE(room) \
-	(offsetof(IpState, set) + \
-	 ((room) > APIKEY_IP_EXACT ? sizeof(ApikeyIpSet) : APIKEY_IP_SET_SIZE(room)))
 
 static pg_noinline void
 malformed(const char *what)
@@ -91,69 +68,12 @@ read_histogram(bytea *value, ApikeyHistogramEntry *entries)
 	return n;
 }
 
-static bytea *
-write_histogram(const ApikeyHistogramEntry *entries, int n)
-{
-	bytea	   *result = palloc(VARHDRSZ + 1 + 10 * (Size) n);
-
-	SET_VARSIZE(result, VARHDRSZ + apikey_histogram_write(entries, n, (uint8_t *) VARDATA(result)));
-	return result;
-}
-
-static LatencyState *
-new_latency_state(MemoryContext context, int n)
-{
-	int			room = Max(n, 5);
-	LatencyState *state = MemoryContextAlloc(context, LATENCY_STATE_SIZE(room));
-
-	state->n = 0;
-	state->room = room;
-	return state;
-}
-
-static LatencyState *
-merge_latencies(MemoryContext context, LatencyState *state,
-				const ApikeyHistogramEntry *entries, int n)
-{
-	ApikeyHistogramEntry merged[APIKEY_HISTOGRAM_BUCKETS];
-
-	if (state == NULL || state->n == 0)
-	{
-		if (state == NULL || state->room < n)
-			state = new_latency_state(context, n);
-		memcpy(state->entries, entries, n * sizeof(*entries));
-		state->n = n;
-		return state;
-	}
-	/* few into many: most often all their buckets are there */
-	if (n <= state->n / 8)
-	{
-		int			done = 0;
-
-		while (done < n && apikey_histogram_increase(state->entries, state->n, entries[done]))
-			done++;
-		entries += done;
-		n -= done;
-		if (n == 0)
-			return state;
-	}
-	n = apikey_histogram_merge(state->entries, state->n, entries, n, merged);
-	if (n > state->room)
-	{
-		state->room = Min(n + n / 2, APIKEY_HISTOGRAM_BUCKETS);
-		state = repalloc(state, LATENCY_STATE_SIZE(state->room));
-	}
-	memcpy(state->entries, merged, n * sizeof(*merged));
-	state->n = n;
-	return state;
-}
-
 /* _latency_sketch(bigint): one more row */
 Datum
 apikey_latency_step(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	LatencyState *state = PG_ARGISNULL(0) ? NULL : (LatencyState *) PG_GETARG_POINTER(0);
+	ApikeyLatencyState *state = PG_ARGISNULL(0) ? NULL : (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 
 	if (PG_ARGISNULL(1))
 	{
@@ -161,16 +81,7 @@ apikey_latency_step(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 		PG_RETURN_POINTER(state);
 	}
-	if (state == NULL)
-		state = new_latency_state(context, 0);
-	else if (state->n == state->room)
-	{
-		state->room *= 2;
-		state = repalloc(state, LATENCY_STATE_SIZE(state->room));
-	}
-	state->n = apikey_histogram_add(state->entries, state->n,
-									apikey_histogram_bucket(PG_GETARG_INT64(1)));
-	PG_RETURN_POINTER(state);
+	PG_RETURN_POINTER(apikey_latency_state_add(context, state, PG_GETARG_INT64(1)));
 }
 
 /* latency_merge(bytea): one more histogram */
@@ -178,7 +89,7 @@ Datum
 apikey_latency_merge_step(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	LatencyState *state = PG_ARGISNULL(0) ? NULL : (LatencyState *) PG_GETARG_POINTER(0);
+	ApikeyLatencyState *state = PG_ARGISNULL(0) ? NULL : (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 	ApikeyHistogramEntry entries[APIKEY_HISTOGRAM_BUCKETS];
 	int			n;
 
@@ -189,7 +100,7 @@ apikey_latency_merge_step(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(state);
 	}
 	n = read_histogram(PG_GETARG_BYTEA_PP(1), entries);
-	PG_RETURN_POINTER(merge_latencies(context, state, entries, n));
+	PG_RETURN_POINTER(apikey_latency_state_merge(context, state, entries, n));
 }
 
 /* of both aggregates: what a parallel worker has */
@@ -197,13 +108,13 @@ Datum
 apikey_latency_combine(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	LatencyState *state = PG_ARGISNULL(0) ? NULL : (LatencyState *) PG_GETARG_POINTER(0);
+	ApikeyLatencyState *state = PG_ARGISNULL(0) ? NULL : (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
 	{
-		LatencyState *other = (LatencyState *) PG_GETARG_POINTER(1);
+		ApikeyLatencyState *other = (ApikeyLatencyState *) PG_GETARG_POINTER(1);
 
-		state = merge_latencies(context, state, other->entries, other->n);
+		state = apikey_latency_state_merge(context, state, other->entries, other->n);
 	}
 	if (state == NULL)
 		PG_RETURN_NULL();
@@ -214,10 +125,10 @@ apikey_latency_combine(PG_FUNCTION_ARGS)
 Datum
 apikey_latency_bytes(PG_FUNCTION_ARGS)
 {
-	LatencyState *state = (LatencyState *) PG_GETARG_POINTER(0);
+	ApikeyLatencyState *state = (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 
 	(void) aggregate_context(fcinfo);
-	PG_RETURN_BYTEA_P(write_histogram(state->entries, state->n));
+	PG_RETURN_BYTEA_P(apikey_latency_value(state->entries, state->n));
 }
 
 Datum
@@ -228,7 +139,7 @@ apikey_latency_state(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	n = read_histogram(PG_GETARG_BYTEA_PP(0), entries);
-	PG_RETURN_POINTER(merge_latencies(CurrentMemoryContext, NULL, entries, n));
+	PG_RETURN_POINTER(apikey_latency_state_merge(CurrentMemoryContext, NULL, entries, n));
 }
 
 /* _latency_add(bytea, bytea): both together; NULL is none */
@@ -245,7 +156,7 @@ apikey_latency_add(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	na = PG_ARGISNULL(0) ? 0 : read_histogram(PG_GETARG_BYTEA_PP(0), a);
 	nb = PG_ARGISNULL(1) ? 0 : read_histogram(PG_GETARG_BYTEA_PP(1), b);
-	PG_RETURN_BYTEA_P(write_histogram(merged, apikey_histogram_merge(a, na, b, nb, merged)));
+	PG_RETURN_BYTEA_P(apikey_latency_value(merged, apikey_histogram_merge(a, na, b, nb, merged)));
 }
 
 Datum
@@ -276,67 +187,12 @@ read_set(bytea *value, ApikeyIpSet *set)
 		malformed("set of addresses");
 }
 
-static bytea *
-write_set(const ApikeyIpSet *set)
-{
-	Size		size = set->full ? APIKEY_IP_FULL_BYTES : 1 + 4 * (Size) set->n;
-	bytea	   *result = palloc(VARHDRSZ + size);
-
-	SET_VARSIZE(result, VARHDRSZ + apikey_ip_set_write(set, (uint8_t *) VARDATA(result)));
-	return result;
-}
-
-static IpState *
-new_ip_state(MemoryContext context, int room)
-{
-	IpState    *state = MemoryContextAlloc(context, IP_STATE_SIZE(room));
-
-	state->room = room;
-	state->set.full = false;
-	state->set.n = 0;
-	return state;
-}
-
-static IpState *
-add_hash(IpState *state, uint32_t hash)
-{
-	if (!state->set.full && state->set.n == state->room)
-	{
-		if (apikey_ip_set_has(&state->set, hash))
-			return state;
-		state->room *= 2;
-		state = repalloc(state, IP_STATE_SIZE(state->room));
-	}
-	apikey_ip_set_add(&state->set, hash);
-	return state;
-}
-
-static IpState *
-merge_sets(MemoryContext context, IpState *state, const ApikeyIpSet *set)
-{
-	if (state == NULL)
-		state = new_ip_state(context, Max(set->n, 4));
-	if (!set->full)
-	{
-		for (int i = 0; i < set->n; i++)
-			state = add_hash(state, set->u.hashes[i]);
-		return state;
-	}
-	if (state->room <= APIKEY_IP_EXACT)
-	{
-		state->room = APIKEY_IP_EXACT + 1;
-		state = repalloc(state, IP_STATE_SIZE(state->room));
-	}
-	apikey_ip_set_merge(&state->set, set);
-	return state;
-}
-
 /* _ip_sketch(inet): one more row */
 Datum
 apikey_ip_step(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	IpState    *state = PG_ARGISNULL(0) ? NULL : (IpState *) PG_GETARG_POINTER(0);
+	ApikeyIpState *state = PG_ARGISNULL(0) ? NULL : (ApikeyIpState *) PG_GETARG_POINTER(0);
 	inet	   *address;
 
 	if (PG_ARGISNULL(1))
@@ -345,10 +201,9 @@ apikey_ip_step(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 		PG_RETURN_POINTER(state);
 	}
-	if (state == NULL)
-		state = new_ip_state(context, 4);
 	address = PG_GETARG_INET_PP(1);
-	PG_RETURN_POINTER(add_hash(state, apikey_ip_hash(ip_addr(address), ip_addrsize(address))));
+	PG_RETURN_POINTER(apikey_ip_state_add(context, state,
+										  apikey_ip_hash(ip_addr(address), ip_addrsize(address))));
 }
 
 /* ip_merge(bytea): one more set */
@@ -356,7 +211,7 @@ Datum
 apikey_ip_merge_step(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	IpState    *state = PG_ARGISNULL(0) ? NULL : (IpState *) PG_GETARG_POINTER(0);
+	ApikeyIpState *state = PG_ARGISNULL(0) ? NULL : (ApikeyIpState *) PG_GETARG_POINTER(0);
 	ApikeyIpSet set;
 
 	if (PG_ARGISNULL(1))
@@ -366,17 +221,17 @@ apikey_ip_merge_step(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(state);
 	}
 	read_set(PG_GETARG_BYTEA_PP(1), &set);
-	PG_RETURN_POINTER(merge_sets(context, state, &set));
+	PG_RETURN_POINTER(apikey_ip_state_merge(context, state, &set));
 }
 
 Datum
 apikey_ip_combine(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
-	IpState    *state = PG_ARGISNULL(0) ? NULL : (IpState *) PG_GETARG_POINTER(0);
+	ApikeyIpState *state = PG_ARGISNULL(0) ? NULL : (ApikeyIpState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
-		state = merge_sets(context, state, &((IpState *) PG_GETARG_POINTER(1))->set);
+		state = apikey_ip_state_merge(context, state, &((ApikeyIpState *) PG_GETARG_POINTER(1))->set);
 	if (state == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(state);
@@ -386,7 +241,7 @@ Datum
 apikey_ip_bytes(PG_FUNCTION_ARGS)
 {
 	(void) aggregate_context(fcinfo);
-	PG_RETURN_BYTEA_P(write_set(&((IpState *) PG_GETARG_POINTER(0))->set));
+	PG_RETURN_BYTEA_P(apikey_ip_value(&((ApikeyIpState *) PG_GETARG_POINTER(0))->set));
 }
 
 Datum
@@ -396,7 +251,7 @@ apikey_ip_state(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	read_set(PG_GETARG_BYTEA_PP(0), &set);
-	PG_RETURN_POINTER(merge_sets(CurrentMemoryContext, NULL, &set));
+	PG_RETURN_POINTER(apikey_ip_state_merge(CurrentMemoryContext, NULL, &set));
 }
 
 /* _ip_add(bytea, bytea): both together; NULL is none */
@@ -413,7 +268,7 @@ apikey_ip_add(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		read_set(PG_GETARG_BYTEA_PP(1), &b);
 	apikey_ip_set_merge(&a, &b);
-	PG_RETURN_BYTEA_P(write_set(&a));
+	PG_RETURN_BYTEA_P(apikey_ip_value(&a));
 }
 
 Datum
