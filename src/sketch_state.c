@@ -7,6 +7,7 @@
 
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "sketch_state.h"
 
 #define LATENCY_STATE_SIZE(room) \
