@@ -34,6 +34,12 @@ hex_value(char c)
 	return is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
 }
 
+static inline bool
+is_text(ApikeyStr segment, const char *text)
+{
+	return apikey_str_equal(segment, (ApikeyStr) {text, (int) strlen(text)});
+}
+
 /* "1.1", "2.0.1": a version, where one may stand */
 static bool
 is_version(ApikeyStr text)
@@ -176,6 +182,33 @@ clean_segment(ApikeyStr segment, char *out)
 	return len;
 }
 
+/*
+ * Whether a segment has a separator that only some servers take for one, and
+ * two dots: where it leads depends on the server.
+ */
+static bool
+leads_elsewhere(ApikeyStr segment)
+{
+	bool		separator = false;
+	bool		dots = false;
+	unsigned char last = 0;
+
+	for (int i = 0; i < segment.len; i++)
+	{
+		unsigned char c = (unsigned char) segment.ptr[i];
+
+		if (c == '%' && i + 2 < segment.len && is_hex(segment.ptr[i + 1]) && is_hex(segment.ptr[i + 2]))
+		{
+			c = (unsigned char) (hex_value(segment.ptr[i + 1]) << 4 | hex_value(segment.ptr[i + 2]));
+			i += 2;
+		}
+		separator = separator || c == '/' || c == '\\';
+		dots = dots || (c == '.' && last == '.');
+		last = c;
+	}
+	return separator && dots;
+}
+
 /* Where the path of a URL begins, behind "scheme://host". */
 static int
 path_begin(ApikeyStr endpoint)
@@ -197,6 +230,8 @@ int
 apikey_endpoint_shape(ApikeyStr endpoint, char *out)
 {
 	int			at = path_begin(endpoint);
+	int			begins[APIKEY_SHAPE_SEGMENTS];	/* where each segment was
+												 * written */
 	int			segments = 0;
 	int			len = 0;
 
@@ -205,6 +240,7 @@ apikey_endpoint_shape(ApikeyStr endpoint, char *out)
 		char		text[APIKEY_SHAPE_SEGMENT_MAX];
 		ApikeyStr	segment = {endpoint.ptr + at, 0};
 		int			suffix;
+		int			cleaned;
 
 		while (at < endpoint.len && endpoint.ptr[at] != '/' &&
 			   endpoint.ptr[at] != '?' && endpoint.ptr[at] != '#')
@@ -212,18 +248,28 @@ apikey_endpoint_shape(ApikeyStr endpoint, char *out)
 		segment.len = (int) (endpoint.ptr + at - segment.ptr);
 		if (at < endpoint.len && endpoint.ptr[at] == '/')
 			at++;
-		segment.len = clean_segment(segment, text);
-		segment.ptr = text;
-		if (segment.len == 0)
-			continue;
-
-		if (segments++ == APIKEY_SHAPE_SEGMENTS)
+		cleaned = clean_segment(segment, text);
+		if (cleaned < 0 && leads_elsewhere(segment))
 		{
-			memcpy(out + len, "/**", 3);
-			return len + 3;
+			memcpy(out, "/**", 3);
+			return 3;
 		}
+		segment = (ApikeyStr) {text, cleaned};
+		if (cleaned == 0 || is_text(segment, "."))
+			continue;
+		if (is_text(segment, ".."))
+		{
+			if (segments > 0 && --segments < APIKEY_SHAPE_SEGMENTS)
+				len = begins[segments];
+			continue;
+		}
+
+		/* those beyond the last only count: a ".." may take them back */
+		if (segments++ >= APIKEY_SHAPE_SEGMENTS)
+			continue;
+		begins[segments - 1] = len;
 		out[len++] = '/';
-		if (segment.len < 0)
+		if (cleaned < 0)
 		{
 			out[len++] = '*';
 			continue;
@@ -242,6 +288,11 @@ apikey_endpoint_shape(ApikeyStr endpoint, char *out)
 		memcpy(out + len, text + suffix, (size_t) (segment.len - suffix));
 		len += segment.len - suffix;
 	}
+	if (segments > APIKEY_SHAPE_SEGMENTS)
+	{
+		memcpy(out + len, "/**", 3);
+		return len + 3;
+	}
 	if (len == 0)
 		out[len++] = '/';
 	return len;
@@ -258,12 +309,6 @@ next_segment(ApikeyStr shape, int at)
 	while (at + segment.len < shape.len && segment.ptr[segment.len] != '/')
 		segment.len++;
 	return segment;
-}
-
-static inline bool
-is_text(ApikeyStr segment, const char *text)
-{
-	return apikey_str_equal(segment, (ApikeyStr) {text, (int) strlen(text)});
 }
 
 int

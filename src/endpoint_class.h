@@ -8,7 +8,10 @@
  * are cut, also scheme and host of a URL; empty segments and what follows a ';'
  * in a segment are left out; escapes of unreserved characters are decoded
  * (RFC 3986, 6.2.2), so that a shape is text in any encoding that keeps ASCII;
- * and a segment that looks like a value becomes '*':
+ * "." and ".." are followed (5.2.4), as the server behind does, lest a request
+ * choose another class than that of what it gets; where they lead is not known
+ * beside an encoded slash or a backslash: the shape is the tail alone then. A
+ * segment that looks like a value becomes '*':
  *
  *	- digits and punctuation only: numbers, dates, times, coordinates; in the
  *	  first segment "1.1" stays, it is a version;

@@ -46,9 +46,13 @@ check_shape(ApikeyStr shape)
 		}
 		if (stars == 2)
 		{
-			ASSERT(segments == APIKEY_SHAPE_SEGMENTS && end == shape.len && end - i == 3);
+			/* where dots lead is not known: the tail alone */
+			ASSERT(segments == APIKEY_SHAPE_SEGMENTS || segments == 0);
+			ASSERT(end == shape.len && end - i == 3);
 			break;
 		}
+		ASSERT(!(end - i == 2 && shape.ptr[i + 1] == '.'));
+		ASSERT(!(end - i == 3 && shape.ptr[i + 1] == '.' && shape.ptr[i + 2] == '.'));
 		ASSERT(stars == 0 || (stars == 1 && shape.ptr[i + 1] == '*'));
 		ASSERT(stars == 0 || end - i == 2 || shape.ptr[i + 2] == ':' || shape.ptr[i + 2] == '.');
 		ASSERT(end - i >= 2 || shape.len == 1);
