@@ -22,7 +22,9 @@ packages_for()
 			# the program alone brings no letters
 			browser) echo chromium fonts-dejavu-core ;;
 			tap)
-				echo perl libipc-run-perl pgbouncer
+				# whether promtool likes what the exporter tells is checked where there
+				# is one: its package, prometheus, would bring 330 MB
+				echo perl libipc-run-perl pgbouncer prometheus-sql-exporter
 				# Debian's driver fits Debian's node only; for another one there is npm
 				command -v node >/dev/null || echo nodejs node-pg
 				;;
@@ -83,8 +85,8 @@ apt()
 }
 
 # Installing a server makes a cluster "main" and starts it, and installing
-# PgBouncer starts that, unless told not to.  A machine that tests an extension
-# does not want either.
+# PgBouncer or an exporter starts that, unless told not to.  A machine that tests
+# an extension wants none of them.
 dropin=/etc/postgresql-common/createcluster.d/apikey-test.conf
 policy=/usr/sbin/policy-rc.d
 policy_made=
@@ -101,7 +103,7 @@ packages_cleanup()
 
 packages_install()
 {
-	local try
+	local try service
 
 	export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 	unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -128,10 +130,12 @@ packages_install()
 		apt update >"$log" 2>&1 9<&- || tail -n 5 "$log" >&2
 		if apt install -y --no-install-recommends "$@" >"$log" 2>&1 </dev/null 9<&-; then
 			# nor at the next start of the machine
-			if [[ " $* " == *" pgbouncer "* ]]; then
-				deb-systemd-helper disable pgbouncer.service >/dev/null 2>&1 || true
-				update-rc.d pgbouncer disable >/dev/null 2>&1 || true
-			fi
+			for service in pgbouncer prometheus-sql-exporter; do
+				if [[ " $* " == *" $service "* ]]; then
+					deb-systemd-helper disable "$service.service" >/dev/null 2>&1 || true
+					update-rc.d "$service" disable >/dev/null 2>&1 || true
+				fi
+			done
 			return 0
 		fi
 		tail -n 15 "$log" >&2
