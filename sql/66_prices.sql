@@ -159,25 +159,36 @@ $$;
 CREATE FUNCTION apikey._endpoint_overlaps(class pg_catalog.text, endpoint pg_catalog.text) RETURNS pg_catalog.bool
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_endpoint_overlaps';
 
--- Whether accepted traffic is counted that a price may match, day by day.
+-- Whether accepted traffic is counted that a price and another endpoint match:
+-- before the running hour, day by day, or after it, should the clock have been set
+-- back.
 CREATE FUNCTION apikey._priced_traffic(p apikey.price, other text, since timestamptz, until timestamptz) RETURNS boolean
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 	SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+	hour CONSTANT timestamptz := date_trunc('hour', apikey._now(), 'UTC');
+	last_day CONSTANT date := (least(until, hour) - interval '1 microsecond')::date;
+	next_hour CONSTANT timestamptz := greatest(since, hour + interval '1 hour');
 BEGIN
-	RETURN since < until AND EXISTS (
+	RETURN EXISTS (
 		WITH tree AS MATERIALIZED (
-			SELECT t.tenant_id, greatest(t.since, _priced_traffic.since)::date AS first,
-				   (least(t.until, _priced_traffic.until) - interval '1 microsecond')::date AS last
-			FROM apikey._price_tree(p.tenant_id) t
+			SELECT t.tenant_id, t.since, t.until FROM apikey._price_tree(p.tenant_id) t
+		), counted AS (
+			SELECT u.tenant_id, u.endpoint_class, u.day::timestamptz AS begins, (u.day + 1)::timestamptz AS ends
+			FROM apikey.usage_daily u
+			WHERE _priced_traffic.since < hour AND u.day >= _priced_traffic.since::date AND u.day <= last_day
+				AND u.code = ANY ('{VALID,LOGGED}')
+			UNION ALL
+			SELECT u.tenant_id, u.endpoint_class, u.hour, u.hour + interval '1 hour'
+			FROM apikey.usage_hourly u
+			WHERE u.hour >= next_hour AND u.hour < coalesce(_priced_traffic.until, 'infinity') AND u.code = ANY ('{VALID,LOGGED}')
 		)
-		SELECT FROM apikey.usage_daily u
-		WHERE u.day >= since::date AND u.day <= (until - interval '1 microsecond')::date
-			AND u.code = ANY ('{VALID,LOGGED}')
-			AND (p.tenant_id IS NULL OR EXISTS (
-				SELECT FROM tree t WHERE t.tenant_id = u.tenant_id AND u.day BETWEEN t.first AND t.last))
-			AND (p.endpoint IS NULL OR apikey._price_matches(p.endpoint, u.endpoint_class))
-			AND (other IS NULL OR apikey._price_matches(other, u.endpoint_class)));
+		SELECT FROM counted c
+		WHERE (p.tenant_id IS NULL OR EXISTS (
+				SELECT FROM tree t WHERE t.tenant_id = c.tenant_id AND t.since < c.ends AND t.until > c.begins))
+			AND (p.endpoint IS NULL OR apikey._price_matches(p.endpoint, c.endpoint_class))
+			AND (other IS NULL OR apikey._price_matches(other, c.endpoint_class)));
 END
 $$;
 
@@ -272,7 +283,6 @@ CREATE FUNCTION apikey._set_price(
 AS $$
 DECLARE
 	now timestamptz := apikey._now();
-	hour timestamptz := date_trunc('hour', now, 'UTC');
 	p apikey.price;
 	other bigint;
 	hidden text;
@@ -344,23 +354,20 @@ BEGIN
 				HINT = 'Let it begin with the next hour or later: its endpoint is counted for itself from now on.';
 		END IF;
 	END IF;
-	IF p.valid_from < hour THEN
-		SELECT o.price_id INTO other FROM apikey.price o
-		WHERE o.price_id <> p.price_id AND o.valid_from < coalesce(p.valid_until, 'infinity')
-			AND coalesce(o.valid_until, 'infinity') > p.valid_from AND o.valid_from < hour
-			AND (CASE WHEN o.tenant_id IS NOT DISTINCT FROM p.tenant_id
-					  THEN apikey._endpoint_rank(o.endpoint) < apikey._endpoint_rank(p.endpoint)
-					  ELSE o.tenant_id IS NULL
-						  OR o.tenant_id IN (SELECT h.holder_id FROM apikey._price_holders(ARRAY[p.tenant_id]) h WHERE h.until > p.valid_from) END)
-			AND apikey._priced_traffic(p, o.endpoint, greatest(o.valid_from, p.valid_from),
-									   least(o.valid_until, p.valid_until, hour))
-		ORDER BY o.price_id LIMIT 1;
-		IF FOUND THEN
-			RAISE object_not_in_prerequisite_state USING
-				MESSAGE = 'the price would change what counted traffic costs',
-				DETAIL = format('Price %s was in force for it.', other),
-				HINT = 'Let it begin with the running hour or later.';
-		END IF;
+	SELECT o.price_id INTO other FROM apikey.price o
+	WHERE o.price_id <> p.price_id AND o.valid_from < coalesce(p.valid_until, 'infinity')
+		AND coalesce(o.valid_until, 'infinity') > p.valid_from
+		AND (CASE WHEN o.tenant_id IS NOT DISTINCT FROM p.tenant_id
+				  THEN apikey._endpoint_rank(o.endpoint) < apikey._endpoint_rank(p.endpoint)
+				  ELSE o.tenant_id IS NULL
+					  OR o.tenant_id IN (SELECT h.holder_id FROM apikey._price_holders(ARRAY[p.tenant_id]) h WHERE h.until > p.valid_from) END)
+		AND apikey._priced_traffic(p, o.endpoint, greatest(o.valid_from, p.valid_from), least(o.valid_until, p.valid_until))
+	ORDER BY o.price_id LIMIT 1;
+	IF FOUND THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = 'the price would change what counted traffic costs',
+			DETAIL = format('Price %s was in force for it.', other),
+			HINT = 'Let it begin with the running hour or later.';
 	END IF;
 	PERFORM apikey._audit(p.tenant_id, 'price.set', 'price:' || p.price_id, NULL, apikey._price_json(p));
 	PERFORM apikey._event(p.tenant_id, 'price.set', NULL, jsonb_strip_nulls(jsonb_build_object('price_id', p.price_id,
@@ -376,7 +383,6 @@ CREATE FUNCTION apikey._end_price(price_id bigint, at timestamptz) RETURNS bigin
 AS $$
 DECLARE
 	now timestamptz := apikey._now();
-	hour timestamptz := date_trunc('hour', now, 'UTC');
 	p apikey.price;
 	ends timestamptz;
 BEGIN
@@ -403,7 +409,7 @@ BEGIN
 			HINT = 'Set a new price that begins where it ends.';
 	END IF;
 	PERFORM apikey._check_price_snapshot(ends, 'the end of a price');
-	IF apikey._priced_traffic(p, NULL, ends, least(p.valid_until, hour)) THEN
+	IF apikey._priced_traffic(p, NULL, ends, p.valid_until) THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = 'the end of the price would change what counted traffic costs',
 			HINT = 'Let it end with the running hour or later.';

@@ -149,6 +149,15 @@ DELETE FROM apikey.usage_hourly WHERE hour::date = '2031-03-10' AND hour >= '203
 SELECT tenant, owner, currency, calls, units, cost FROM apikey.cost_report('2031-03-10') EXCEPT SELECT tenant, owner, currency, calls, units, cost FROM before ORDER BY 1, 2, 3;
 SELECT (SELECT sum(calls) FROM before) = (SELECT sum(calls) FROM apikey.cost_report('2031-03-10')) AS calls, (SELECT sum(bytes) FROM before) = (SELECT sum(bytes) FROM apikey.cost_report('2031-03-10')) AS bytes;
 
+-- --- the clock goes back: what is counted is not of the future ------------------
+SAVEPOINT back;
+SET LOCAL apikey.test_now = '1929349200';	-- 2031-02-20 10:20:00 UTC
+SELECT pg_temp.refused(format('SELECT apikey.end_price(%s)', price_id)) FROM apikey.price WHERE tenant_id IS NULL AND endpoint IS NULL;
+SELECT pg_temp.refused($$SELECT apikey.set_price('t70', per_call => 1, currency => 'EUR')$$);
+SELECT pg_temp.refused($$SELECT apikey.set_price('t70', per_call => 1, currency => 'EUR', valid_from => '2031-03-31 00:00+00')$$);
+SELECT apikey.set_price('t70', per_call => 1, currency => 'EUR', valid_from => '2031-04-10 00:00+00') > 0 AS nothing_counted;
+ROLLBACK TO back;
+
 -- --- a tenant that is moved ----------------------------------------------------
 -- what it has used costs what it did, to the end of the hour; then it has other prices
 SAVEPOINT moved;

@@ -10,6 +10,11 @@ SET LOCAL timezone = 'UTC';
 SELECT apikey.create_tenant('t71') > 0 AS tenant, apikey.create_environment('t71', 'prod') > 0 AS environment;
 CREATE TEMP TABLE keys AS SELECT n, (apikey.create_key('t71', 'prod', owner => 'o' || n % 3)).key_id FROM generate_series(0, 19) n;
 
+-- from 07:00 on the price is the day's, three classes have one of their own; none for the first hours and the last days
+SELECT count(apikey.set_price('t71', CASE WHEN c > 0 THEN '/c' || c || '/*' END, per_call => d + c * 0.01, currency => 'EUR',
+	valid_from => at, valid_until => at + interval '1 day')) AS prices
+FROM generate_series(1, 28) d, generate_series(0, 3) c, LATERAL (SELECT '2031-04-30 07:00+00'::timestamptz + d * interval '1 day') s (at);
+
 -- May: 20 keys at 15 classes, every third hour
 INSERT INTO apikey.usage_hourly
 SELECT '2031-05-01 00:00+00'::timestamptz + h * interval '1 hour', k.tenant_id, k.key_id, k.environment_id, '/c' || c || '/*',
@@ -19,11 +24,6 @@ WHERE (h + n) % 3 = 0;
 INSERT INTO apikey.usage_daily
 SELECT hour::date, tenant_id, key_id, environment_id, endpoint_class, code, sum(calls), 0, 0, sum(units), sum(bytes_in), sum(bytes_out), 0, 0
 FROM apikey.usage_hourly JOIN keys USING (key_id) GROUP BY 1, 2, 3, 4, 5, 6;
-
--- from 07:00 on the price is the day's, three classes have one of their own; none for the first hours and the last days
-SELECT count(apikey.set_price('t71', CASE WHEN c > 0 THEN '/c' || c || '/*' END, per_call => d + c * 0.01, currency => 'EUR',
-	valid_from => at, valid_until => at + interval '1 day')) AS prices
-FROM generate_series(1, 28) d, generate_series(0, 3) c, LATERAL (SELECT '2031-04-30 07:00+00'::timestamptz + d * interval '1 day') s (at);
 ANALYZE apikey.usage_hourly, apikey.usage_daily, apikey.price;
 SELECT reltuples >= 74400 AS known_as_large FROM pg_class WHERE oid = 'apikey.usage_hourly'::regclass;
 
