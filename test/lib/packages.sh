@@ -132,7 +132,8 @@ packages_install()
 			# nor at the next start of the machine
 			for service in pgbouncer prometheus-sql-exporter; do
 				if [[ " $* " == *" $service "* ]]; then
-					deb-systemd-helper disable "$service.service" >/dev/null 2>&1 || true
+					# it works for the scripts of packages only
+					DPKG_MAINTSCRIPT_PACKAGE=$service deb-systemd-helper disable "$service.service" >/dev/null 2>&1 || true
 					update-rc.d "$service" disable >/dev/null 2>&1 || true
 				fi
 			done

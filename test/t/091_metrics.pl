@@ -382,8 +382,8 @@ ok(poll_code(sub { !parsed(scrape())->{sql_apikey_keys_ending} }), 'exporter: re
 
 # many environments: the largest thousand rows
 $node->safe_psql('postgres', <<'SQL');
-SELECT count(apikey.create_environment('shop', 'e' || n, 'e' || n)) FROM generate_series(1, 120) n;
-SELECT count(*) FROM generate_series(1, 120) n, LATERAL apikey.create_key('shop', 'e' || n, name => 'k') k;
+SELECT count(apikey.create_environment('shop', 'e' || n, 'e' || n)) FROM generate_series(1, 130) n;
+SELECT count(*) FROM generate_series(1, 130) n, LATERAL apikey.create_key('shop', 'e' || n, name => 'k') k;
 SQL
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM apikey.compliance_report WHERE tenant = 'shop'}), '>', 1000, 'there are more series than a thousand');
 ($text, @different) = differences('shopper', 'apikey_compliance_violations');
