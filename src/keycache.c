@@ -31,6 +31,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
+#include "compat.h"
 #include "guc.h"
 #include "key_format.h"
 #include "keycache.h"

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "catalog.h"
+#include "compat.h"
 #include "errors.h"
 #include "guc.h"
 #include "keyring.h"

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "catalog.h"
+#include "compat.h"
 #include "identity.h"
 #include "limit_rules.h"
 #include "pack.h"
