@@ -66,6 +66,7 @@ BEGIN
 		('usage', 'relation', 'old_secret_users', false),
 		('usage', 'relation', 'compliance_report', false),
 		('usage', 'function', '_view_now', false),
+		('usage', 'function', '_accepted', false),
 		('usage', 'relation', 'quota_state', false),
 		('usage', 'relation', 'limit_state', false),
 		('usage', 'relation', 'limit_ledger', false),

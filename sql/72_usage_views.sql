@@ -16,19 +16,24 @@
 -- of requests, rates of errors of what was logged.
 -- ---------------------------------------------------------------------------
 
--- Within a key and hour the more frequent of the two codes is the number of
--- accepted requests.  Conditions on its four first columns go down to
--- usage_hourly; columns that nobody asks for are not added up.
+-- The accepted requests among so many rows VALID and LOGGED of a key in a piece of
+-- time, or their units: of the two the greater number.  NULL is none.  The rule is
+-- in src/sql_tally.c, for reports, too.
+CREATE FUNCTION apikey._accepted(valid pg_catalog."numeric", logged pg_catalog."numeric") RETURNS pg_catalog."numeric"
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_accepted';
+
+-- Conditions on its four first columns go down to usage_hourly; columns that
+-- nobody asks for are not added up.
 CREATE VIEW apikey.usage_requests WITH (security_invoker = true) AS
 SELECT
 	r.hour,
 	r.tenant_id,
 	r.environment_id,
 	r.key_id,
-	GREATEST(r.valid, r.logged) OPERATOR(pg_catalog.+) r.denials AS requests,
-	GREATEST(r.valid, r.logged) AS accepted,
+	r.accepted OPERATOR(pg_catalog.+) r.denials AS requests,
+	r.accepted,
 	r.denials,
-	r.valid OPERATOR(pg_catalog.+) r.denials AS verifications,
+	r.verifications,
 	r.logged,
 	r.errors,
 	r.units,
@@ -41,11 +46,14 @@ FROM (
 			h.tenant_id,
 			h.environment_id,
 			h.key_id,
-			COALESCE(pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'VALID'), 0)::pg_catalog.int8 AS valid,
-			COALESCE(pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'LOGGED'), 0)::pg_catalog.int8 AS logged,
+			apikey._accepted(pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'VALID'),
+				pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'LOGGED'))::pg_catalog.int8 AS accepted,
 			pg_catalog.sum(h.denials)::pg_catalog.int8 AS denials,
+			COALESCE(pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.<>) 'LOGGED'), 0)::pg_catalog.int8 AS verifications,
+			COALESCE(pg_catalog.sum(h.calls) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'LOGGED'), 0)::pg_catalog.int8 AS logged,
 			pg_catalog.sum(h.errors)::pg_catalog.int8 AS errors,
-			pg_catalog.sum(h.units) AS units,
+			apikey._accepted(pg_catalog.sum(h.units) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'VALID'),
+				pg_catalog.sum(h.units) FILTER (WHERE h.code OPERATOR(pg_catalog.=) 'LOGGED')) AS units,
 			pg_catalog.sum(h.bytes_in OPERATOR(pg_catalog.+) h.bytes_out) AS bytes,
 			apikey.latency_merge(h.latency) AS latency,
 			apikey.ip_merge(h.ips) AS ips
@@ -238,6 +246,9 @@ FROM (
 		WHERE l.environment_id OPERATOR(pg_catalog.=) s.environment_id OFFSET 0) e ON true
 ORDER BY s.hour DESC, e.tenant, e.environment;
 
+COMMENT ON FUNCTION apikey._accepted(pg_catalog."numeric", pg_catalog."numeric") IS
+	'accepted requests of a key in a piece of time, or their units, from those of its rows VALID and LOGGED';
+
 COMMENT ON VIEW apikey.usage_recent IS 'attempts of the last hour, newest first';
 COMMENT ON COLUMN apikey.usage_recent.at IS 'when the attempt was made';
 COMMENT ON COLUMN apikey.usage_recent.tenant IS 'path of the tenant; NULL where no key was found';
@@ -275,7 +286,7 @@ COMMENT ON COLUMN apikey.usage_requests.denials IS 'requests that were not accep
 COMMENT ON COLUMN apikey.usage_requests.verifications IS 'attempts that were recorded, log_usage() apart';
 COMMENT ON COLUMN apikey.usage_requests.logged IS 'requests the application logged with log_usage()';
 COMMENT ON COLUMN apikey.usage_requests.errors IS 'of these, with an HTTP status from 500 on';
-COMMENT ON COLUMN apikey.usage_requests.units IS 'sum of the units of all rows';
+COMMENT ON COLUMN apikey.usage_requests.units IS 'units of the accepted requests: those of the rows VALID or of the rows LOGGED, whichever are more';
 COMMENT ON COLUMN apikey.usage_requests.bytes IS 'sum of the sizes of requests and answers';
 COMMENT ON COLUMN apikey.usage_requests.latency IS 'histogram of the latencies, for latency_percentile() and latency_merge()';
 COMMENT ON COLUMN apikey.usage_requests.ips IS 'set of the addresses of clients, for ip_count() and ip_merge()';
@@ -308,7 +319,7 @@ COMMENT ON COLUMN apikey.top_keys.share IS 'part of all requests of the tenant, 
 COMMENT ON COLUMN apikey.top_keys.denials IS 'requests that were not accepted';
 COMMENT ON COLUMN apikey.top_keys.logged IS 'requests the application logged with log_usage()';
 COMMENT ON COLUMN apikey.top_keys.errors IS 'of these, with an HTTP status from 500 on';
-COMMENT ON COLUMN apikey.top_keys.units IS 'sum of the units of all rows';
+COMMENT ON COLUMN apikey.top_keys.units IS 'units of the accepted requests, as in usage_requests';
 COMMENT ON COLUMN apikey.top_keys.bytes IS 'sum of the sizes of requests and answers';
 COMMENT ON COLUMN apikey.top_keys.p50_ms IS 'latency that half of the requests did not exceed, in milliseconds';
 COMMENT ON COLUMN apikey.top_keys.p95_ms IS 'latency that 95 of 100 did not exceed';

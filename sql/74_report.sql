@@ -8,14 +8,13 @@
 -- bursts and hours of the day, reads them all for up to 16 days; beyond, and where
 -- hours are gone, days have to do.  All times are UTC, as the rollups are.
 --
--- The accepted requests of a key in a piece of time are its rows VALID or its
--- rows LOGGED, whichever are more: an application that calls log_usage() tells of
--- a request once more, or for the first time, if it verifies with record => false.
--- Units likewise.  A piece is an hour, as in the view usage_requests, or a day
--- where the report reads no hours.
+-- What a request is, _accepted() says (72_usage_views): of the two kinds of rows of
+-- a key in a piece of time the more frequent one.  A piece is an hour, as in the
+-- view usage_requests, or a day where the report reads no hours.
 --
 -- The functions run with the rights of the owner, so each is handed the tenants
--- to look at: those of _tenant_tree(), which the caller has access to.
+-- to look at: those of _tenant_tree(), which the caller has access to, or NULL for
+-- the whole database.
 -- ---------------------------------------------------------------------------
 
 -- Rows of the rollups: of hours, or of days with hours at the ends.  Planned as
@@ -24,6 +23,7 @@ CREATE FUNCTION apikey._report_rows(tenants pg_catalog.int8[], since pg_catalog.
 	RETURNS TABLE (
 		at pg_catalog.timestamptz,
 		day pg_catalog.date,
+		tenant_id pg_catalog.int8,
 		key_id pg_catalog.int8,
 		endpoint_class pg_catalog.text,
 		code pg_catalog.text,
@@ -37,34 +37,34 @@ CREATE FUNCTION apikey._report_rows(tenants pg_catalog.int8[], since pg_catalog.
 	)
 	LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 BEGIN ATOMIC
-	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
+	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.tenant_id, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
 	FROM apikey.usage_hourly h
 	WHERE _report_rows.hourly
-		AND h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND (_report_rows.tenants IS NULL OR h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants))
 		AND h.hour OPERATOR(pg_catalog.>=) _report_rows.since
 		AND h.hour OPERATOR(pg_catalog.<) _report_rows.until
 	UNION ALL
-	SELECT pg_catalog.timezone('UTC', d.day::pg_catalog.timestamp), d.day, d.key_id, d.endpoint_class, d.code,
+	SELECT pg_catalog.timezone('UTC', d.day::pg_catalog.timestamp), d.day, d.tenant_id, d.key_id, d.endpoint_class, d.code,
 		d.calls, d.denials, d.errors, d.units, d.bytes_out, d.latency, d.ips
 	FROM apikey.usage_daily d
 	WHERE NOT _report_rows.hourly
-		AND d.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND (_report_rows.tenants IS NULL OR d.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants))
 		AND d.day OPERATOR(pg_catalog.>=) (pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.since) OPERATOR(pg_catalog.+) '23:59:59.999999'::pg_catalog."interval"))::pg_catalog.date
 		AND d.day OPERATOR(pg_catalog.<) (pg_catalog.timezone('UTC', _report_rows.until))::pg_catalog.date
 	UNION ALL
 	-- before the first midnight
-	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
+	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.tenant_id, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
 	FROM apikey.usage_hourly h
 	WHERE NOT _report_rows.hourly
-		AND h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND (_report_rows.tenants IS NULL OR h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants))
 		AND h.hour OPERATOR(pg_catalog.>=) _report_rows.since
 		AND h.hour OPERATOR(pg_catalog.<) LEAST(_report_rows.until, pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.since) OPERATOR(pg_catalog.+) '23:59:59.999999'::pg_catalog."interval")))
 	UNION ALL
 	-- from the last one on, if it is not before the first
-	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
+	SELECT h.hour, (pg_catalog.timezone('UTC', h.hour))::pg_catalog.date, h.tenant_id, h.key_id, h.endpoint_class, h.code, h.calls, h.denials, h.errors, h.units, h.bytes_out, h.latency, h.ips
 	FROM apikey.usage_hourly h
 	WHERE NOT _report_rows.hourly
-		AND h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants)
+		AND (_report_rows.tenants IS NULL OR h.tenant_id OPERATOR(pg_catalog.=) ANY (_report_rows.tenants))
 		AND h.hour OPERATOR(pg_catalog.>=) GREATEST(pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.until))), pg_catalog.timezone('UTC', pg_catalog.date_trunc('day', pg_catalog.timezone('UTC', _report_rows.since) OPERATOR(pg_catalog.+) '23:59:59.999999'::pg_catalog."interval")))
 		AND h.hour OPERATOR(pg_catalog.<) _report_rows.until;
 END;
@@ -107,65 +107,43 @@ BEGIN
 END
 $$;
 
--- The server errors and the latency of a range.
+-- The latency of a range.
 CREATE FUNCTION apikey._report_latency(tenants bigint[], since timestamptz, until timestamptz) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN (
-		SELECT jsonb_build_object('errors', coalesce(l.errors, 0),
-			'p50', apikey.latency_percentile(l.latency, 0.5), 'p95', apikey.latency_percentile(l.latency, 0.95))
-		FROM (SELECT sum(r.errors) AS errors, apikey.latency_merge(r.latency) AS latency
-			  FROM apikey._report_rows(tenants, since, until, false) r WHERE r.latency IS NOT NULL OR r.errors > 0) l);
-END
-$$;
-
--- The pieces of time of some keys: what was accepted, and what is told of twice,
--- the fewer of the two kinds of rows.
-CREATE FUNCTION apikey._report_pieces(tenants bigint[], keys bigint[], since timestamptz, until timestamptz, hourly boolean)
-	RETURNS TABLE (at timestamptz, key_id bigint, accepted bigint, twice bigint, twice_units numeric)
-	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000 SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF cardinality(keys) > 0 THEN
-		RETURN QUERY
-		-- sums of float8 are exact up to 10^15 and take half the time of others
-		SELECT t.at, t.key_id, greatest(t.valid, t.logged)::bigint, least(coalesce(t.valid, 0), coalesce(t.logged, 0))::bigint,
-			   least(coalesce(t.valid_units, 0), coalesce(t.logged_units, 0))::numeric
-		FROM (SELECT r.at, r.key_id,
-					 sum(r.calls::float8) FILTER (WHERE r.code = 'VALID') AS valid, sum(r.calls::float8) FILTER (WHERE r.code = 'LOGGED') AS logged,
-					 sum(r.units::float8) FILTER (WHERE r.code = 'VALID') AS valid_units, sum(r.units::float8) FILTER (WHERE r.code = 'LOGGED') AS logged_units
-			  FROM apikey._report_rows(tenants, _report_pieces.since, _report_pieces.until, hourly) r
-			  WHERE r.code IN ('VALID', 'LOGGED') AND r.key_id IN (SELECT unnest(keys))
-			  GROUP BY r.at, r.key_id) t;
-	END IF;
+		SELECT jsonb_build_object('p50', apikey.latency_percentile(l.latency, 0.5), 'p95', apikey.latency_percentile(l.latency, 0.95))
+		FROM (SELECT apikey.latency_merge(r.latency) AS latency
+			  FROM apikey._report_rows(tenants, since, until, false) r WHERE r.latency IS NOT NULL) l);
 END
 $$;
 
 -- A bar for each step, those without traffic too, and the latency of all.
--- twice: what to take off each bar, as many of them as there are steps.
-CREATE FUNCTION apikey._report_traffic(tenants bigint[], twice bigint[], since timestamptz, until timestamptz, hourly boolean, step interval) RETURNS jsonb
+-- twice: what to take off the bars, no more of them than there are steps.  Sums of
+-- float8 are exact up to 10^15 and take half the time of others.
+CREATE FUNCTION apikey._report_traffic(tenants bigint[], twice float8[], since timestamptz, until timestamptz, hourly boolean, step interval) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 BEGIN
 	RETURN (
 		WITH bar AS MATERIALIZED (
 			SELECT date_bin(step, r.at, _report_traffic.since) AS since,
-				   sum(r.calls) FILTER (WHERE r.code IN ('VALID', 'LOGGED')) AS accepted,
-				   sum(r.denials) AS denied,
-				   sum(r.errors) AS errors,
+				   sum((r.calls - r.denials)::float8)::numeric AS accepted,
+				   sum(r.denials::float8)::numeric AS denied,
+				   sum(r.errors::float8)::numeric AS errors,
 				   apikey.latency_merge(r.latency) AS latency
 			FROM apikey._report_rows(tenants, _report_traffic.since, _report_traffic.until, hourly) r
 			GROUP BY 1
 		), whole AS (
-			SELECT coalesce(sum(b.errors), 0) AS errors, apikey.latency_merge(b.latency) AS latency FROM bar b
+			SELECT apikey.latency_merge(b.latency) AS latency FROM bar b
 		)
 		SELECT jsonb_build_object(
-			'answers', (SELECT jsonb_build_object('errors', w.errors, 'p50', apikey.latency_percentile(w.latency, 0.5), 'p95', apikey.latency_percentile(w.latency, 0.95)) FROM whole w),
+			'answers', (SELECT jsonb_build_object('p50', apikey.latency_percentile(w.latency, 0.5), 'p95', apikey.latency_percentile(w.latency, 0.95)) FROM whole w),
 			'bars', jsonb_agg(jsonb_build_object(
 				'since', s.at,
 				'until', least(s.at + step, _report_traffic.until),
-				'accepted', coalesce(b.accepted, 0) - coalesce(twice[s.n], 0),
+				'accepted', coalesce(b.accepted, 0) - coalesce(twice[s.n]::numeric, 0),
 				'denied', coalesce(b.denied, 0),
 				'errors', coalesce(b.errors, 0),
 				'p50', apikey.latency_percentile(b.latency, 0.5),
@@ -196,17 +174,16 @@ AS $$
 BEGIN
 	RETURN (
 		WITH twice AS (
-			SELECT t.endpoint_class, sum(least(t.valid, t.logged))::numeric AS calls
-			FROM (SELECT r.endpoint_class, sum(r.calls::float8) FILTER (WHERE r.code = 'VALID') AS valid, sum(r.calls::float8) FILTER (WHERE r.code = 'LOGGED') AS logged
+			SELECT t.endpoint_class, sum(t.valid + t.logged - apikey._accepted(t.valid, t.logged)) AS calls
+			FROM (SELECT r.endpoint_class, (sum(r.calls::float8) FILTER (WHERE r.code = 'VALID'))::numeric AS valid, (sum(r.calls::float8) FILTER (WHERE r.code = 'LOGGED'))::numeric AS logged
 				  FROM apikey._report_rows(tenants, since, until, false) r
 				  WHERE cardinality(keys) > 0 AND r.endpoint_class IS NOT NULL AND r.code IN ('VALID', 'LOGGED') AND r.key_id IN (SELECT unnest(keys))
 				  GROUP BY r.endpoint_class, r.key_id, r.at) t
 			WHERE t.valid IS NOT NULL AND t.logged IS NOT NULL GROUP BY t.endpoint_class
 		), e AS (
-			SELECT r.endpoint_class, coalesce(sum(r.calls) FILTER (WHERE r.code IN ('VALID', 'LOGGED')), 0) AS accepted,
-				   sum(r.denials) AS denied, sum(r.errors) AS errors,
-				   coalesce(sum(r.calls) FILTER (WHERE r.code = 'LOGGED'), 0) AS logged,
-				   apikey.latency_merge(r.latency) AS latency, sum(r.bytes_out) AS bytes
+			SELECT r.endpoint_class, sum((r.calls - r.denials)::float8)::numeric AS accepted,
+				   sum(r.denials::float8)::numeric AS denied, sum(r.errors::float8)::numeric AS errors,
+				   apikey.latency_merge(r.latency) AS latency
 			FROM apikey._report_rows(tenants, since, until, false) r
 			WHERE r.endpoint_class IS NOT NULL GROUP BY r.endpoint_class
 		), p AS (
@@ -217,9 +194,8 @@ BEGIN
 		SELECT jsonb_build_object(
 			'classes', count(*),
 			'list', coalesce(jsonb_agg(jsonb_build_object(
-				'endpoint', p.endpoint_class, 'accepted', p.requests, 'denied', p.denied, 'errors', p.errors, 'logged', p.logged,
-				'p50', apikey.latency_percentile(p.latency, 0.5), 'p95', apikey.latency_percentile(p.latency, 0.95),
-				'bytes', p.bytes) ORDER BY p.place) FILTER (WHERE p.place <= 10), '[]'))
+				'endpoint', p.endpoint_class, 'accepted', p.requests, 'denied', p.denied, 'errors', p.errors,
+				'p50', apikey.latency_percentile(p.latency, 0.5), 'p95', apikey.latency_percentile(p.latency, 0.95)) ORDER BY p.place) FILTER (WHERE p.place <= 10), '[]'))
 		FROM p);
 END
 $$;
@@ -235,7 +211,7 @@ BEGIN
 			SELECT s.*, s.units + s.credits AS total,
 				   CASE WHEN s.units + s.credits > 0 THEN s.used::float8 / (s.units + s.credits) ELSE 1 END AS share
 			FROM apikey.quota_state s
-			WHERE s.tenant_id = ANY (tenants) AND s.window_start <= now AND s.window_end > now
+			WHERE (tenants IS NULL OR s.tenant_id = ANY (tenants)) AND s.window_start <= now AND s.window_end > now
 		), top AS (
 			SELECT q.*, row_number() OVER (ORDER BY q.share DESC, q.quota_id) AS place FROM q
 		)
@@ -271,7 +247,7 @@ BEGIN
 	RETURN (
 		WITH k AS MATERIALIZED (
 			SELECT t.key_id, t.name, t.owner, t.expires_at, t.revoke_at, t.next_rotation_at, t.created_at
-			FROM apikey.api_key t WHERE t.tenant_id = ANY (tenants) AND t.status <> 'revoked'
+			FROM apikey.api_key t WHERE (tenants IS NULL OR t.tenant_id = ANY (tenants)) AND t.status <> 'revoked'
 		), s AS MATERIALIZED (
 			SELECT k.key_id, max(t.created_at) AS made_at, min(t.expires_at) FILTER (WHERE t.expires_at > now) AS overlap_ends
 			FROM k JOIN apikey.key_secret t ON t.key_id = k.key_id AND t.revoked_at IS NULL
@@ -293,21 +269,30 @@ BEGIN
 			'dates', (SELECT count(*) FROM d),
 			'endless', (SELECT count(*) FROM k WHERE k.expires_at IS NULL),
 			'keys', (SELECT count(*) FROM k),
-			'ages', (SELECT jsonb_agg(jsonb_build_object('from', a.lower, 'to', a.upper, 'keys',
-						(SELECT count(*) FROM s WHERE s.made_at <= now - make_interval(days => a.lower)
-							AND (a.upper IS NULL OR s.made_at > now - make_interval(days => a.upper)))) ORDER BY a.lower)
-					 FROM (VALUES (0, 30), (30, 90), (90, 180), (180, 365), (365, NULL)) a (lower, upper))));
+			'ages', (SELECT jsonb_agg(jsonb_build_object('from', a.lower, 'to', a.upper, 'keys', coalesce(x.keys, 0)) ORDER BY a.lower)
+					 FROM (VALUES (0, 30, 5), (30, 90, 4), (90, 180, 3), (180, 365, 2), (365, NULL, 1)) a (lower, upper, age)
+						LEFT JOIN (SELECT 1 + width_bucket(s.made_at - interval '1 us', ARRAY[now - interval '365 days', now - interval '180 days', now - interval '90 days', now - interval '30 days']) AS age, count(*) AS keys
+							FROM s WHERE s.made_at <= now GROUP BY 1) x ON x.age = a.age)));
 END
 $$;
 
 -- --- all of it -------------------------------------------------------------
 
+-- tenant_id: NULL for the whole database.
 CREATE FUNCTION apikey._report_facts(tenant_id bigint, since timestamptz, until timestamptz) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+	-- the plans are run once: compiling them would take longer, and generic ones
+	-- would not know which rollup they read
+	SET jit = off
+	SET plan_cache_mode = force_custom_plan
+	-- no more than one processor for a page
+	SET max_parallel_workers_per_gather = 0
+	-- a group for each of ten thousand keys
+	SET work_mem = '64MB'
 AS $$
 DECLARE
 	now constant timestamptz := apikey._now();
-	tenants constant bigint[] := ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(_report_facts.tenant_id) t);
+	tenants constant bigint[] := CASE WHEN tenant_id IS NOT NULL THEN ARRAY(SELECT t.tenant_id FROM apikey._tenant_tree(_report_facts.tenant_id) t) END;
 	s constant record := apikey._report_span(since, until, now);
 	about constant record := apikey._report_about_keys(tenants, s.since, s.until, s.hourly, s.step, now);
 	keys constant jsonb := about.facts;
@@ -315,7 +300,7 @@ DECLARE
 BEGIN
 	RETURN keys || jsonb_build_object(
 		'tenant', apikey._path(tenant_id),
-		'tenants', cardinality(tenants),
+		'tenants', coalesce(cardinality(tenants), (SELECT count(*) FROM apikey.tenant)),
 		'now', now, 'since', s.since, 'until', s.until, 'hourly', s.hourly, 'step', extract(epoch FROM s.step),
 		'totals', (keys -> 'totals') || (traffic -> 'answers'),
 		'before', (keys -> 'before') || apikey._report_latency(tenants, s.since - (s.until - s.since), s.since),
@@ -331,10 +316,8 @@ COMMENT ON FUNCTION apikey._report_rows(pg_catalog.int8[], pg_catalog.timestampt
 	'rows of usage_hourly, or of usage_daily with hours at the ends, of some tenants in a range';
 COMMENT ON FUNCTION apikey._report_span(timestamptz, timestamptz, timestamptz) IS
 	'the range of a report in whole hours or days, and the length of its bars; raises for a bad one';
-COMMENT ON FUNCTION apikey._report_latency(bigint[], timestamptz, timestamptz) IS 'server errors and latency of a range';
-COMMENT ON FUNCTION apikey._report_pieces(bigint[], bigint[], timestamptz, timestamptz, boolean) IS
-	'accepted requests, and those that both a verification and log_usage() tell of, by piece of time and key';
-COMMENT ON FUNCTION apikey._report_traffic(bigint[], bigint[], timestamptz, timestamptz, boolean, interval) IS
+COMMENT ON FUNCTION apikey._report_latency(bigint[], timestamptz, timestamptz) IS 'latency of a range';
+COMMENT ON FUNCTION apikey._report_traffic(bigint[], float8[], timestamptz, timestamptz, boolean, interval) IS
 	'traffic and latency of each step of a range';
 COMMENT ON FUNCTION apikey._report_reasons(bigint[], timestamptz, timestamptz) IS 'denials by code';
 COMMENT ON FUNCTION apikey._report_endpoints(bigint[], bigint[], timestamptz, timestamptz) IS 'the busiest classes of endpoints';

@@ -6,6 +6,8 @@
 -- A key as a report shows it; one that was deleted since has only its id.
 CREATE FUNCTION apikey._report_key(key_id bigint) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	-- asked for hundreds of keys: planned once
+	SET plan_cache_mode = auto
 AS $$
 BEGIN
 	RETURN coalesce(
@@ -17,71 +19,56 @@ BEGIN
 END
 $$;
 
--- What each key did in a range, as if it told of nothing twice; mixed: it has
--- rows of both kinds, so it may.  days: a bit for each of up to 31 days of UTC it
--- was accepted on.  Rows are grouped by code first: there are many rows and few
--- codes.
-CREATE FUNCTION apikey._report_keys(tenants bigint[], since timestamptz, until timestamptz)
+-- What a key did in a range and in the one before (src/sql_tally.c): a group for
+-- each key, with the hours or days of it within.
+CREATE FUNCTION apikey._report_tally_step(internal, at timestamptz, code text, calls bigint, errors bigint, units numeric, bytes numeric, origin timestamptz, since timestamptz, piece integer, bar integer)
+	RETURNS internal LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_report_tally_step';
+CREATE FUNCTION apikey._report_tally_final(internal) RETURNS float8[]
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_report_tally_final';
+CREATE AGGREGATE apikey._report_tally(at timestamptz, code text, calls bigint, errors bigint, units numeric, bytes numeric, origin timestamptz, since timestamptz, piece integer, bar integer) (
+	SFUNC = apikey._report_tally_step, STYPE = internal, SSPACE = 2000, FINALFUNC = apikey._report_tally_final, PARALLEL = SAFE);
+CREATE FUNCTION apikey._sum_step(internal, list float8[]) RETURNS internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_sum_step';
+CREATE FUNCTION apikey._sum_final(internal) RETURNS float8[]
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_sum_final';
+CREATE AGGREGATE apikey._sum(list float8[]) (
+	SFUNC = apikey._sum_step, STYPE = internal, FINALFUNC = apikey._sum_final, PARALLEL = SAFE);
+
+-- All keys of a report, and one row without a key, for attempts with unknown ones.
+-- What begins with old is of the range before.
+CREATE FUNCTION apikey._report_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean, step interval)
 	RETURNS TABLE (
-		key_id bigint,
-		accepted bigint,
-		denied bigint,
-		logged bigint,
-		mixed boolean,
-		units numeric,
-		bytes numeric,
-		errors bigint,
-		limited bigint,
-		revoked bigint,
-		superseded bigint,
-		expired bigint,
-		ips bytea,
-		revoked_ips bytea,
-		days integer
+		key_id bigint, tenant_id bigint,
+		accepted float8, denied float8, logged float8, units float8, bytes float8, errors float8,
+		limited float8, revoked float8, superseded float8, expired float8, mixed boolean,
+		burst float8, burst_at timestamptz, failed float8, failed_at timestamptz, failed_answers float8, off float8, off_at timestamptz,
+		old_accepted float8, old_denied float8, old_logged float8, old_units float8, old_bytes float8, old_errors float8, old_peak float8,
+		twice float8[], busy float8[], ips bytea, old_ips bytea, revoked_ips bytea, addresses bigint, old_addresses bigint
 	)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10000 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
-	first constant date := since::date;
+	-- constants of the query, which would compute them for each row
+	origin constant timestamptz := since - (until - since);
+	piece constant integer := CASE WHEN hourly THEN 3600 ELSE 86400 END;
+	bar constant integer := extract(epoch FROM step);
 BEGIN
 	RETURN QUERY
-	SELECT c.key_id,
-		   coalesce(sum(c.calls) FILTER (WHERE c.code IN ('VALID', 'LOGGED')), 0)::bigint,
-		   coalesce(sum(c.calls) FILTER (WHERE c.code NOT IN ('VALID', 'LOGGED')), 0)::bigint,
-		   coalesce(sum(c.calls) FILTER (WHERE c.code = 'LOGGED'), 0)::bigint,
-		   count(*) FILTER (WHERE c.code IN ('VALID', 'LOGGED')) > 1,
-		   coalesce(sum(c.units) FILTER (WHERE c.code IN ('VALID', 'LOGGED')), 0),
-		   sum(c.bytes), sum(c.errors)::bigint,
-		   coalesce(sum(c.calls) FILTER (WHERE c.code IN ('QUOTA_EXCEEDED', 'RATE_LIMITED')), 0)::bigint,
-		   coalesce(sum(c.calls) FILTER (WHERE c.code = 'REVOKED'), 0)::bigint,
-		   coalesce(sum(c.calls) FILTER (WHERE c.code = 'SUPERSEDED'), 0)::bigint,
-		   coalesce(sum(c.calls) FILTER (WHERE c.code = 'EXPIRED'), 0)::bigint,
-		   apikey.ip_merge(c.ips),
-		   apikey.ip_merge(c.ips) FILTER (WHERE c.code = 'REVOKED'),
-		   bit_or(c.days) FILTER (WHERE c.code IN ('VALID', 'LOGGED'))
+	SELECT k.key_id, k.tenant_id, t[1], t[2], t[3], t[4], t[5], t[6],
+		   t[7], t[8], t[9], t[10], t[11] > 0,
+		   t[12], to_timestamp(t[13]), t[14], to_timestamp(t[15]), t[16], t[17], to_timestamp(t[18]),
+		   t[19], t[20], t[21], t[22], t[23], t[24], t[25],
+		   CASE WHEN t[26] > 0 THEN t[27:26 + t[26]::integer] END, t[27 + t[26]::integer:], k.ips, k.old_ips, k.revoked_ips,
+		   coalesce(apikey.ip_count(k.ips), 0), coalesce(apikey.ip_count(k.old_ips), 0)
 	FROM (
-		SELECT r.key_id, r.code, sum(r.calls) AS calls, sum(r.units) AS units, sum(r.bytes_out) AS bytes, sum(r.errors) AS errors, apikey.ip_merge(r.ips) AS ips,
-			   bit_or(1 << least(r.day - first, 30)) AS days
-		FROM apikey._report_rows(tenants, since, until, false) r
-		GROUP BY r.key_id, r.code) c
-	GROUP BY c.key_id;
-END
-$$;
-
--- The hours of the day that are not among these nor next to one of them, each
--- kind of day for itself.
-CREATE FUNCTION apikey._other_hours(hours bigint) RETURNS bigint
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	day constant bigint := (1::bigint << 24) - 1;
-	work bigint := hours & day;
-	weekend bigint := (hours >> 24) & day;
-BEGIN
-	-- all these operators have one precedence
-	work := (work | (work << 1) | (work >> 1) | (work >> 23) | (work << 23)) & day;
-	weekend := (weekend | (weekend << 1) | (weekend >> 1) | (weekend >> 23) | (weekend << 23)) & day;
-	RETURN (~(work | (weekend << 24))) & ((1::bigint << 48) - 1);
+		SELECT r.key_id, min(r.tenant_id) AS tenant_id,
+			   apikey._report_tally(r.at, r.code, r.calls, r.errors, r.units, r.bytes_out,
+				   origin, _report_keys.since, piece, bar) AS t,
+			   apikey.ip_merge(r.ips) FILTER (WHERE r.at >= _report_keys.since) AS ips,
+			   apikey.ip_merge(r.ips) FILTER (WHERE r.at < _report_keys.since) AS old_ips,
+			   apikey.ip_merge(r.ips) FILTER (WHERE r.code = 'REVOKED' AND r.at >= _report_keys.since) AS revoked_ips
+		FROM apikey._report_rows(tenants, origin, _report_keys.until, hourly) r
+		GROUP BY r.key_id) k;
 END
 $$;
 
@@ -99,7 +86,7 @@ BEGIN
 		  FROM apikey.api_key k
 			JOIN apikey.key_secret s ON s.key_id = k.key_id AND s.revoked_at IS NULL AND s.expires_at > now
 			JOIN apikey.key_secret n ON n.key_id = s.key_id AND n.secret_id > s.secret_id AND n.revoked_at IS NULL
-		  WHERE k.tenant_id = ANY (tenants) AND k.status <> 'revoked'
+		  WHERE (tenants IS NULL OR k.tenant_id = ANY (tenants)) AND k.status <> 'revoked'
 		  GROUP BY s.key_id ORDER BY 4 DESC, 1 LIMIT 200) o
 		CROSS JOIN LATERAL (
 			SELECT count(*) FILTER (WHERE l.secret_id = ANY (o.secrets)) AS requests, count(*) AS of
@@ -114,98 +101,42 @@ $$;
 -- them that should be looked at: what (kind), how bad (3 is worst) and the
 -- figures that say it.  The thresholds are described in doc/apikey.md.
 CREATE FUNCTION apikey._report_about_keys(tenants bigint[], since timestamptz, until timestamptz, hourly boolean, step interval, now timestamptz,
-	OUT facts jsonb, OUT mixed bigint[], OUT twice bigint[])
+	OUT facts jsonb, OUT mixed bigint[], OUT twice float8[])
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 DECLARE
 	length constant interval := until - since;
 	steps constant numeric := extract(epoch FROM length) / CASE WHEN hourly THEN 3600 ELSE 86400 END;
 	many constant bigint := CASE WHEN hourly THEN 100 ELSE 1000 END;
-	-- of each hour of the week, the first of Monday first: the bit it has
-	week constant bigint[] := ARRAY(SELECT 1::bigint << (i % 24 + CASE WHEN i >= 120 THEN 24 ELSE 0 END) FROM generate_series(0, 167) i ORDER BY i);
 BEGIN
-	WITH n1 AS MATERIALIZED (
-		SELECT * FROM apikey._report_keys(tenants, since, until)
-	), b1 AS MATERIALIZED (
-		SELECT * FROM apikey._report_keys(tenants, since - length, since)
+	WITH every AS MATERIALIZED (
+		SELECT * FROM apikey._report_keys(tenants, since, until, hourly, step)
+	), n AS (
+		SELECT * FROM every WHERE key_id IS NOT NULL AND accepted + denied > 0
 	), grown AS MATERIALIZED (
 		-- keys that came from so many addresses they did not come from before
 		SELECT g.* FROM (
-			SELECT k.key_id, o.ips, o.addresses, least(1 + o.addresses / 20, 10) AS least, apikey.ip_count(apikey._ip_add(o.ips, k.ips)) - o.addresses AS others
-			FROM n1 k JOIN (SELECT x.*, apikey.ip_count(x.ips) AS addresses FROM b1 x) o ON o.key_id = k.key_id
-			WHERE hourly AND k.accepted >= 20 AND o.accepted >= 20 AND o.addresses > 0) g
+			SELECT n.key_id, n.old_ips AS ips, n.old_addresses AS addresses, n.old_peak AS usual, n.busy, least(1 + n.old_addresses / 20, 10) AS least,
+				   apikey.ip_count(apikey._ip_add(n.old_ips, n.ips)) - n.old_addresses AS others
+			FROM n WHERE hourly AND cardinality(n.busy) > 0 AND n.old_addresses > 0) g
 		WHERE g.others >= g.least
-	), n2 AS MATERIALIZED (
-		SELECT t.* FROM apikey._report_pieces(tenants,
-			(SELECT array_agg(k.key_id) FROM (SELECT n1.key_id FROM n1 WHERE n1.mixed UNION SELECT g.key_id FROM grown g) k), since, until, hourly) t
-		WHERE t.twice > 0 OR t.twice_units > 0 OR t.accepted >= 20
-	), n AS MATERIALIZED (
-		SELECT k.key_id, k.accepted - coalesce(t.calls, 0) AS accepted, k.denied, k.logged, k.mixed, k.units - coalesce(t.units, 0) AS units, k.bytes, k.errors,
-			   k.limited, k.revoked, k.superseded, k.expired, k.ips, k.revoked_ips, coalesce(apikey.ip_count(k.ips), 0) AS addresses
-		FROM n1 k LEFT JOIN (SELECT n2.key_id, sum(n2.twice)::bigint AS calls, sum(n2.twice_units) AS units FROM n2 GROUP BY n2.key_id) t ON t.key_id = k.key_id
-	), b AS MATERIALIZED (
-		SELECT k.key_id, k.accepted - coalesce(t.calls, 0) AS accepted, k.denied, k.logged, k.units - coalesce(t.units, 0) AS units, k.bytes, k.errors,
-			   k.ips, k.days, coalesce(apikey.ip_count(k.ips), 0) AS addresses
-		FROM b1 k LEFT JOIN (
-			SELECT x.key_id, sum(x.twice)::bigint AS calls, sum(x.twice_units) AS units
-			FROM apikey._report_pieces(tenants, (SELECT array_agg(o.key_id) FROM b1 o WHERE o.mixed), since - length, since, hourly) x GROUP BY x.key_id) t ON t.key_id = k.key_id
-	), burst AS (
-		-- a look at each of few keys rather than at all hours, here and below
-		SELECT n.key_id, x.denied, x.at
-		FROM n CROSS JOIN LATERAL (
-			SELECT r.at, sum(r.denials) AS denied
-			FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
-			WHERE r.denials > 0 AND r.key_id = n.key_id GROUP BY r.at ORDER BY 2 DESC, 1 LIMIT 1) x
-		WHERE n.denied >= many
-	), failed AS (
-		SELECT n.key_id, x.at, x.errors, x.answers
-		FROM n LEFT JOIN b ON b.key_id = n.key_id CROSS JOIN LATERAL (
-			SELECT r.at, sum(r.errors) AS errors, sum(r.calls) AS answers
-			FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, hourly) r
-			WHERE r.code = 'LOGGED' AND r.key_id = n.key_id GROUP BY r.at ORDER BY 2 DESC, 1 LIMIT 1) x
-		WHERE n.errors >= many AND x.errors >= many AND x.errors * 3 >= x.answers
-			-- few in all other hours
-			AND (n.errors + coalesce(b.errors, 0) - x.errors) * 10 <= n.logged + coalesce(b.logged, 0) - x.answers
-	), busy AS MATERIALIZED (
-		SELECT n2.key_id, n2.at, n2.accepted AS calls FROM n2 JOIN grown g ON g.key_id = n2.key_id WHERE n2.accepted >= 20
-	), usual AS MATERIALIZED (
-		SELECT k.key_id, x.calls
-		FROM (SELECT DISTINCT y.key_id FROM busy y) k CROSS JOIN LATERAL (
-			SELECT greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
-			FROM apikey._report_rows(tenants, _report_about_keys.since - length, _report_about_keys.since, true) r
-			WHERE r.key_id = k.key_id AND r.code IN ('VALID', 'LOGGED') GROUP BY r.at ORDER BY 1 DESC LIMIT 1) x
+	), busy AS (
+		-- hours with 20 requests or more: times and numbers in turns
+		SELECT g.key_id, to_timestamp(g.busy[2 * i - 1]) AS at, g.busy[2 * i]::bigint AS calls, g.usual, g.least, g.others AS all_others,
+			   apikey.ip_count(apikey._ip_add(g.ips, b.ips)) - g.addresses AS others
+		FROM grown g CROSS JOIN generate_series(1, cardinality(g.busy) / 2) i CROSS JOIN LATERAL (
+			SELECT apikey.ip_merge(r.ips) AS ips FROM apikey.usage_hourly r
+			WHERE r.key_id = g.key_id AND r.hour = to_timestamp(g.busy[2 * i - 1]) AND r.code IN ('VALID', 'LOGGED')) b
 	), strange AS (
 		-- most of them in one hour, or in one that is busier than it ever was
 		SELECT DISTINCT ON (x.key_id) x.key_id, x.at, x.calls, x.usual, x.others, (x.others >= 5 AND x.others * 2 >= x.all_others OR x.calls >= x.usual * 5) AS clear
-		FROM (SELECT y.key_id, y.at, y.calls, u.calls AS usual, g.least, g.others AS all_others, apikey.ip_count(apikey._ip_add(g.ips, i.ips)) - g.addresses AS others
-			  FROM busy y JOIN usual u ON u.key_id = y.key_id JOIN grown g ON g.key_id = y.key_id CROSS JOIN LATERAL (
-				SELECT apikey.ip_merge(r.ips) AS ips
-				FROM apikey._report_rows(tenants, y.at, y.at + interval '1 hour', true) r
-				WHERE r.key_id = y.key_id AND r.code IN ('VALID', 'LOGGED')) i) x
+		FROM busy x
 		WHERE x.others >= x.least AND (x.others * 2 >= x.all_others OR x.calls * 2 > x.usual * 3)
 		ORDER BY x.key_id, 6 DESC, x.others DESC, x.at
-	), habit AS MATERIALIZED (
-		-- a key with habits: seen on three days or more, and quiet half of the hours of work days
-		SELECT r.key_id, apikey._other_hours(bit_or(week[1 + (date_part('epoch', r.at) / 3600 + 72)::bigint % 168])) AS hours
-		FROM apikey._report_rows(tenants, _report_about_keys.since - length, _report_about_keys.since, true) r
-		WHERE hourly AND r.code IN ('VALID', 'LOGGED') AND r.key_id IN (
-			SELECT b.key_id FROM b JOIN n ON n.key_id = b.key_id
-			WHERE b.accepted >= 100 AND bit_count(b.days::bit(32)) >= 3 AND n.accepted >= 20)
-		GROUP BY r.key_id
-		HAVING bit_count(bit_or(week[1 + (date_part('epoch', r.at) / 3600 + 72)::bigint % 168])::bit(24)) <= 12
-	), off AS (
-		SELECT s.key_id, x.at, x.calls
-		FROM habit s CROSS JOIN LATERAL (
-			SELECT min(h.at) AS at, sum(h.calls) AS calls
-			FROM (SELECT r.at, greatest(sum(r.calls) FILTER (WHERE r.code = 'VALID'), sum(r.calls) FILTER (WHERE r.code = 'LOGGED')) AS calls
-				  FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, true) r
-				  WHERE r.key_id = s.key_id AND r.code IN ('VALID', 'LOGGED')
-					AND s.hours & week[1 + (date_part('epoch', r.at) / 3600 + 72)::bigint % 168] <> 0
-				  GROUP BY r.at) h) x
 	), gone AS (
 		-- from where keys were used in the month that ended with their revocation
 		SELECT n.key_id, n.revoked, n.revoked_ips, k.revoked_at, u.ips AS before
-		FROM n LEFT JOIN apikey.api_key k ON k.key_id = n.key_id
+		FROM n LEFT JOIN LATERAL (SELECT a.revoked_at FROM apikey.api_key a WHERE a.key_id = n.key_id OFFSET 0) k ON true
 			CROSS JOIN LATERAL (
 				SELECT apikey.ip_merge(d.ips) AS ips FROM apikey.usage_daily d
 				WHERE d.key_id = n.key_id AND d.code IN ('VALID', 'LOGGED')
@@ -224,31 +155,31 @@ BEGIN
 			   'revoked', r.revoked::numeric, jsonb_build_object('at', r.revoked_at, 'others', r.others)
 		FROM revoked r
 		UNION ALL
-		SELECT n.key_id, 3, 'addresses', n.addresses, jsonb_build_object('before', b.addresses)
-		FROM n JOIN b ON b.key_id = n.key_id WHERE n.addresses >= 20 AND n.addresses >= 5 * b.addresses AND b.addresses > 0
+		SELECT n.key_id, 3, 'addresses', n.addresses, jsonb_build_object('before', n.old_addresses)
+		FROM n WHERE n.addresses >= 20 AND n.addresses >= 5 * n.old_addresses AND n.old_addresses > 0
 		UNION ALL
 		SELECT t.key_id, CASE WHEN t.clear THEN 3 ELSE 2 END, 'strange', t.calls, jsonb_build_object('at', t.at, 'others', t.others, 'usual', t.usual)
 		FROM strange t
 		UNION ALL
-		SELECT x.key_id, 2, 'errors', x.errors, jsonb_build_object('at', x.at, 'answers', x.answers, 'hourly', hourly)
-		FROM failed x
+		-- few in all other hours
+		SELECT n.key_id, 2, 'errors', n.failed, jsonb_build_object('at', n.failed_at, 'answers', n.failed_answers, 'hourly', hourly)
+		FROM n WHERE n.failed >= many AND n.failed * 3 >= n.failed_answers
+			AND (n.errors + n.old_errors - n.failed) * 10 <= n.logged + n.old_logged - n.failed_answers
 		UNION ALL
-		SELECT o.key_id, 2, 'hours', o.calls, jsonb_build_object('at', o.at) FROM off o WHERE o.calls >= 20
+		SELECT n.key_id, 2, 'hours', n.off, jsonb_build_object('at', n.off_at) FROM n WHERE n.off >= 20 AND n.old_accepted >= 100
 		UNION ALL
-		SELECT x.key_id, 2, 'burst', x.denied, jsonb_build_object('at', x.at, 'hourly', hourly)
-		FROM burst x JOIN n ON n.key_id = x.key_id
-		WHERE x.denied >= many AND x.denied * steps >= 5 * n.denied
+		SELECT n.key_id, 2, 'burst', n.burst, jsonb_build_object('at', n.burst_at, 'hourly', hourly)
+		FROM n WHERE n.burst >= many AND n.burst * steps >= 5 * n.denied
 		UNION ALL
 		SELECT n.key_id, 2, 'dormant', n.accepted, jsonb_build_object('day', p.day)
-		FROM n LEFT JOIN b ON b.key_id = n.key_id CROSS JOIN LATERAL (
+		FROM n CROSS JOIN LATERAL (
 			SELECT d.day FROM apikey.usage_daily d
 			WHERE d.key_id = n.key_id AND d.day < _report_about_keys.since::date AND d.code IN ('VALID', 'LOGGED')
 			ORDER BY d.day DESC LIMIT 1) p
-		WHERE n.accepted > 0 AND p.day <= _report_about_keys.since::date - 30
-			AND (length > interval '30 days' OR b.accepted IS NULL OR b.accepted = 0)
+		WHERE n.accepted > 0 AND p.day <= _report_about_keys.since::date - 30 AND (length > interval '30 days' OR n.old_accepted = 0)
 		UNION ALL
-		SELECT n.key_id, 2, 'bytes', n.bytes, jsonb_build_object('before', b.bytes)
-		FROM n JOIN b ON b.key_id = n.key_id WHERE n.bytes >= 100000000 AND b.bytes > 0 AND n.bytes >= 5 * b.bytes
+		SELECT n.key_id, 2, 'bytes', n.bytes, jsonb_build_object('before', n.old_bytes)
+		FROM n WHERE n.bytes >= 100000000 AND n.old_bytes > 0 AND n.bytes >= 5 * n.old_bytes
 		UNION ALL
 		SELECT n.key_id, 2, 'superseded', n.superseded, '{}' FROM n WHERE n.superseded > 0
 		UNION ALL
@@ -264,16 +195,19 @@ BEGIN
 				   bool_or(f.severity > 1 AND f.kind NOT IN ('revoked', 'superseded')) DESC, count(*) DESC, max(f.n) DESC, f.key_id) AS place
 		FROM finding f GROUP BY f.key_id
 	), talker AS (
-		SELECT n.*, row_number() OVER (ORDER BY n.accepted + n.denied DESC, n.key_id) AS place FROM n
-		WHERE n.accepted + n.denied > 0
+		SELECT n.key_id, n.accepted, n.denied, n.bytes, n.addresses, row_number() OVER (ORDER BY n.accepted + n.denied DESC, n.key_id) AS place FROM n
 	), limited AS (
 		SELECT n.key_id, n.limited, n.accepted + n.denied AS calls, row_number() OVER (ORDER BY n.limited DESC, n.key_id) AS place
 		FROM n WHERE n.limited > 0
+	), holder AS (
+		SELECT e.tenant_id, sum(e.accepted) AS accepted, sum(e.denied) AS denied, sum(e.bytes) AS bytes, sum(e.old_accepted + e.old_denied) AS before,
+			   count(*) FILTER (WHERE e.accepted > 0) AS keys, coalesce(apikey.ip_count(apikey.ip_merge(e.ips)), 0) AS addresses,
+			   row_number() OVER (ORDER BY sum(e.accepted + e.denied) DESC, e.tenant_id) AS place
+		FROM every e WHERE e.tenant_id IS NOT NULL AND e.accepted + e.denied > 0
+		GROUP BY e.tenant_id
 	)
 	SELECT (SELECT array_agg(n.key_id) FROM n WHERE n.mixed),
-		(SELECT array_agg(coalesce(x.calls, 0) ORDER BY g.at)
-		 FROM generate_series(_report_about_keys.since, _report_about_keys.until - interval '1 us', step) g (at)
-			LEFT JOIN (SELECT date_bin(step, n2.at, _report_about_keys.since) AS at, sum(n2.twice)::bigint AS calls FROM n2 GROUP BY 1) x ON x.at = g.at),
+		(SELECT apikey._sum(e.twice) FROM every e),
 		jsonb_build_object(
 		'suspects', (SELECT count(*) FROM suspect),
 		'severities', (SELECT jsonb_object_agg(x.severity, x.keys) FROM (SELECT s.severity, count(*) AS keys FROM suspect s GROUP BY 1) x),
@@ -285,12 +219,18 @@ BEGIN
 					'p95', (SELECT apikey.latency_percentile(apikey.latency_merge(r.latency), 0.95)
 						FROM apikey._report_rows(tenants, _report_about_keys.since, _report_about_keys.until, false) r WHERE r.key_id = t.key_id)) ORDER BY t.place), '[]')
 			FROM talker t WHERE t.place <= 10),
-		'totals', (SELECT jsonb_build_object('accepted', coalesce(sum(n.accepted), 0), 'denied', coalesce(sum(n.denied), 0), 'logged', coalesce(sum(n.logged), 0),
-				'units', coalesce(sum(n.units), 0), 'bytes', coalesce(sum(n.bytes), 0),
-				'ips', coalesce(apikey.ip_count(apikey.ip_merge(n.ips)), 0), 'keys', count(*) FILTER (WHERE n.accepted > 0)) FROM n),
-		'before', (SELECT jsonb_build_object('accepted', coalesce(sum(b.accepted), 0), 'denied', coalesce(sum(b.denied), 0), 'logged', coalesce(sum(b.logged), 0),
-				'units', coalesce(sum(b.units), 0), 'bytes', coalesce(sum(b.bytes), 0),
-				'ips', coalesce(apikey.ip_count(apikey.ip_merge(b.ips)), 0), 'keys', count(*) FILTER (WHERE b.accepted > 0)) FROM b),
+		'totals', (SELECT jsonb_build_object('accepted', coalesce(sum(e.accepted), 0), 'denied', coalesce(sum(e.denied), 0), 'logged', coalesce(sum(e.logged), 0),
+				'units', coalesce(sum(e.units), 0), 'bytes', coalesce(sum(e.bytes), 0), 'errors', coalesce(sum(e.errors), 0),
+				'ips', coalesce(apikey.ip_count(apikey.ip_merge(e.ips)), 0), 'keys', count(*) FILTER (WHERE e.accepted > 0 AND e.key_id IS NOT NULL)) FROM every e),
+		'before', (SELECT jsonb_build_object('accepted', coalesce(sum(e.old_accepted), 0), 'denied', coalesce(sum(e.old_denied), 0), 'logged', coalesce(sum(e.old_logged), 0),
+				'units', coalesce(sum(e.old_units), 0), 'bytes', coalesce(sum(e.old_bytes), 0), 'errors', coalesce(sum(e.old_errors), 0),
+				'ips', coalesce(apikey.ip_count(apikey.ip_merge(e.old_ips)), 0), 'keys', count(*) FILTER (WHERE e.old_accepted > 0 AND e.key_id IS NOT NULL)) FROM every e),
+		'unknown', (SELECT jsonb_build_object('denied', e.denied, 'before', e.old_denied, 'addresses', e.addresses, 'burst', e.burst, 'burst_at', e.burst_at)
+			FROM every e WHERE e.key_id IS NULL),
+		'holders', (SELECT count(*) FROM holder),
+		'busiest', (SELECT coalesce(jsonb_agg(jsonb_build_object('tenant', apikey._path(h.tenant_id), 'tenant_id', h.tenant_id, 'accepted', h.accepted, 'denied', h.denied,
+				'bytes', h.bytes, 'before', h.before, 'keys', h.keys, 'ips', h.addresses) ORDER BY h.place), '[]')
+			FROM holder h WHERE h.place <= 20),
 		'limited_keys', (SELECT count(*) FROM limited),
 		'limited', (SELECT coalesce(jsonb_agg(apikey._report_key(l.key_id)
 				|| jsonb_build_object('limited', l.limited, 'calls', l.calls) ORDER BY l.place), '[]')
@@ -301,8 +241,16 @@ END
 $$;
 
 COMMENT ON FUNCTION apikey._report_key(bigint) IS 'names and status of a key';
-COMMENT ON FUNCTION apikey._report_keys(bigint[], timestamptz, timestamptz) IS 'what each key did in a range';
-COMMENT ON FUNCTION apikey._other_hours(bigint) IS 'the hours of the week that are neither among these nor next to one';
+COMMENT ON FUNCTION apikey._report_tally_step(internal, timestamptz, text, bigint, bigint, numeric, numeric, timestamptz, timestamptz, integer, integer) IS
+	'step of _report_tally()';
+COMMENT ON FUNCTION apikey._report_tally_final(internal) IS 'answer of _report_tally()';
+COMMENT ON AGGREGATE apikey._report_tally(timestamptz, text, bigint, bigint, numeric, numeric, timestamptz, timestamptz, integer, integer) IS
+	'what a key did in a range and in the one before, from its rows of rollups';
+COMMENT ON FUNCTION apikey._sum_step(internal, float8[]) IS 'step of _sum()';
+COMMENT ON FUNCTION apikey._sum_final(internal) IS 'answer of _sum()';
+COMMENT ON AGGREGATE apikey._sum(float8[]) IS 'sums of lists of numbers, place by place';
+COMMENT ON FUNCTION apikey._report_keys(bigint[], timestamptz, timestamptz, boolean, interval) IS
+	'what each key did in a range and in the one before';
 COMMENT ON FUNCTION apikey._report_old_secrets(bigint[], timestamptz, timestamptz, timestamptz) IS
 	'keys that still use an old secret';
 COMMENT ON FUNCTION apikey._report_about_keys(bigint[], timestamptz, timestamptz, boolean, interval, timestamptz) IS

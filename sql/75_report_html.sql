@@ -73,8 +73,8 @@ footer{border-top:1px solid var(--line);margin-top:44px;padding-top:14px;padding
 footer{padding-left:0;padding-right:0}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:1080px){footer{margin-left:20px;margin-right:20px}}
-@media (max-width:640px){body{font-size:15px}header,main{padding-left:14px;padding-right:14px}footer{margin-left:14px;margin-right:14px}h1{font-size:24px}section{margin:28px 0}.wide{display:none}.cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:8px}.cards>div{padding:10px}.cards .value{font-size:21px}.legend{margin-left:0}tbody th{min-width:120px}td.bar{width:20%}#talkers .bar,#limits .bar,#endpoints .bar{display:none}.attention{padding:14px}.attention li{gap:10px}.badge{min-width:60px;padding:0 3px}}
-@media print{body{font-size:11pt}nav,.skip,details{display:none}section{break-inside:avoid-page;margin:18pt 0}#keys,#suspicious,#endpoints{break-inside:auto}tr,.cards>div,.chart{break-inside:avoid}header{border-top-width:3pt}svg,.badge,.cards>div,.attention{print-color-adjust:exact;-webkit-print-color-adjust:exact}a{color:inherit;text-decoration:none}@page{margin:15mm}}
+@media (max-width:640px){body{font-size:15px}header,main{padding-left:14px;padding-right:14px}footer{margin-left:14px;margin-right:14px}h1{font-size:24px}section{margin:28px 0}.wide{display:none}.cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:8px}.cards>div{padding:10px}.cards .value{font-size:21px}.legend{margin-left:0}tbody th{min-width:120px}td.bar{width:20%}#talkers .bar,#tenants .bar,#limits .bar,#endpoints .bar{display:none}.attention{padding:14px}.attention li{gap:10px}.badge{min-width:60px;padding:0 3px}}
+@media print{body{font-size:11pt}nav,.skip,details{display:none}section{break-inside:avoid-page;margin:18pt 0}#keys,#suspicious,#tenants,#endpoints{break-inside:auto}tr,.cards>div,.chart{break-inside:avoid}header{border-top-width:3pt}svg,.badge,.cards>div,.attention{print-color-adjust:exact;-webkit-print-color-adjust:exact}a{color:inherit;text-decoration:none}@page{margin:15mm}}
 @media (forced-colors:active){svg{forced-color-adjust:none}.chart,.meter{background:var(--page)}}
 ';
 END
@@ -88,6 +88,8 @@ DECLARE
 	since constant timestamptz := f ->> 'since';
 	until constant timestamptz := f ->> 'until';
 	now constant timestamptz := f ->> 'now';
+	whole constant boolean := f ->> 'tenant' IS NULL;
+	several constant boolean := (f ->> 'tenants')::integer > 1;
 	span constant text := apikey._show_time(since, 'time') || ' &ndash; ' || apikey._show_time(until, 'time') || ' UTC';
 BEGIN
 	RETURN '<!DOCTYPE html>
@@ -98,20 +100,20 @@ BEGIN
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="color-scheme" content="light dark">
-<title>API keys of ' || apikey._html(f ->> 'tenant', 200) || ', ' || span || '</title>
+<title>API keys of ' || CASE WHEN whole THEN 'all tenants' ELSE apikey._html(f ->> 'tenant', 200) END || ', ' || span || '</title>
 <style>' || apikey._report_style() || '</style>
 </head>
 <body>
 <svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="h0" width="6" height="6"/><rect class="h1" width="3.4" height="6"/></pattern></defs></svg>
 <a class="skip" href="#main">Skip to the report</a>
 <header>
-<h1><small>API key report</small><bdi>' || apikey._html(f ->> 'tenant', 200) || '</bdi></h1>
+<h1><small>API key report</small>' || CASE WHEN whole THEN 'All tenants' ELSE '<bdi>' || apikey._html(f ->> 'tenant', 200) || '</bdi>' END || '</h1>
 <p class="when">' || span
-		|| CASE WHEN (f ->> 'tenants')::integer > 1 THEN format(' &middot; with %s below it', apikey._show_count((f ->> 'tenants')::numeric - 1, 'tenant', 'tenants')) ELSE '' END
+		|| CASE WHEN whole THEN ' &middot; ' || apikey._show_count((f ->> 'tenants')::numeric, 'tenant', 'tenants') WHEN several THEN format(' &middot; with %s below it', apikey._show_count((f ->> 'tenants')::numeric - 1, 'tenant', 'tenants')) ELSE '' END
 		|| ' &middot; made ' || apikey._show_time(now, 'time') || ' UTC'
 		|| CASE WHEN until > now THEN ' &middot; the last ' || CASE WHEN (f ->> 'hourly')::boolean THEN 'hour' ELSE 'day' END || ' is not over' ELSE '' END
 		|| '</p>
-<nav aria-label="Sections"><ul><li><a href="#summary">Summary</a></li><li><a href="#suspicious">Suspicious keys</a></li><li><a href="#traffic">Traffic</a></li><li><a href="#denials">Denials</a></li><li><a href="#latency">Latency</a></li><li><a href="#limits">Limits</a></li><li><a href="#calendar">Rotation and expiry</a></li><li><a href="#talkers">Top talkers</a></li><li><a href="#endpoints">Endpoints</a></li></ul></nav>
+<nav aria-label="Sections"><ul><li><a href="#summary">Summary</a></li><li><a href="#suspicious">Suspicious keys</a></li><li><a href="#traffic">Traffic</a></li><li><a href="#denials">Denials</a></li>' || CASE WHEN whole THEN '<li><a href="#unknown">Unknown keys</a></li>' ELSE '' END || '<li><a href="#latency">Latency</a></li><li><a href="#limits">Limits</a></li><li><a href="#calendar">Rotation and expiry</a></li>' || CASE WHEN several THEN '<li><a href="#tenants">Tenants</a></li>' ELSE '' END || '<li><a href="#talkers">Top talkers</a></li><li><a href="#endpoints">Endpoints</a></li></ul></nav>
 </header>
 <main id="main">
 ' || apikey._report_attention(f)
@@ -119,14 +121,17 @@ BEGIN
 		|| apikey._report_suspicious_section(f)
 		|| apikey._report_traffic_section(f)
 		|| apikey._report_denials_section(f)
+		|| apikey._report_unknown_section(f)
 		|| apikey._report_latency_section(f)
 		|| apikey._report_limits_section(f)
 		|| apikey._report_calendar_section(f)
+		|| apikey._report_tenants_section(f)
 		|| apikey._report_talkers_section(f)
 		|| apikey._report_endpoints_section(f)
 		|| '</main>
 <footer>
-<p>Requests are verifications of keys of this tenant; where verifications of a key are not recorded, what its application logged. Attempts with unknown keys belong to no tenant and are not in this report. Latency, server errors and data come from what applications log about their answers. Figures come from hourly and daily sums, which are about a minute behind; percentiles are exact to 1 part in 32 and rounded to that, numbers of addresses above 256 to a few percent. Limits, dates and ages are those of the time the report was made. All times are UTC.</p>
+<p>' || CASE WHEN whole THEN 'Requests are verifications; where those of a key are not recorded, what its application logged. Attempts with unknown keys are among the denied ones.'
+		ELSE 'Requests are verifications of keys of this tenant; where verifications of a key are not recorded, what its application logged. Attempts with unknown keys belong to no tenant and are not in this report.' END || ' Latency, server errors and data come from what applications log about their answers. Figures come from hourly and daily sums, which are about a minute behind; percentiles are exact to 1 part in 32 and rounded to that, numbers of addresses above 256 to a few percent. Limits, dates and ages are those of the time the report was made. All times are UTC.</p>
 </footer>
 </body>
 </html>
@@ -139,24 +144,21 @@ CREATE FUNCTION apikey.report_html(tenant text, since timestamptz DEFAULT NULL, 
 CREATE FUNCTION apikey._report_html(tenant text, since timestamptz, until timestamptz) RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-	-- the plans are run once: compiling them would take longer, and generic ones
-	-- would not know which rollup they read
-	SET jit = off
-	SET plan_cache_mode = force_custom_plan
-	-- no more than one processor for a page
-	SET max_parallel_workers_per_gather = 0
-	-- a group for each of ten thousand keys
-	SET work_mem = '64MB'
 AS $$
 DECLARE
-	id bigint := apikey._tenant_id(tenant, 'usage');
+	id bigint;
 BEGIN
+	IF tenant IS NOT NULL THEN
+		id := apikey._tenant_id(tenant, 'usage');
+	ELSIF NOT apikey._may('usage', NULL) THEN
+		PERFORM apikey._require_access('usage', NULL, 'tenant NULL');
+	END IF;
 	RETURN apikey._report_page(apikey._report_facts(id, since, until));
 END
 $$;
 
 COMMENT ON FUNCTION apikey.report_html(text, timestamptz, timestamptz) IS
-	'one self-contained HTML page about the traffic and the keys of a tenant and all below it';
+	'one self-contained HTML page about the traffic and the keys of a tenant and all below it, or of the whole database';
 COMMENT ON FUNCTION apikey._report_html(text, timestamptz, timestamptz) IS 'body of report_html()';
 COMMENT ON FUNCTION apikey._report_page(jsonb) IS 'the page of the facts that _report_facts() found';
 COMMENT ON FUNCTION apikey._report_style() IS 'style sheet of a report';

@@ -11,6 +11,9 @@ CREATE FUNCTION apikey._report_reason(code text) RETURNS text
 AS $$
 BEGIN
 	RETURN CASE code
+		WHEN 'NOT_FOUND' THEN 'There is no such key'
+		WHEN 'MALFORMED' THEN 'The text is not a key'
+		WHEN 'BLOCKED' THEN 'The address is blocked'
 		WHEN 'TENANT_SUSPENDED' THEN 'The tenant is suspended'
 		WHEN 'REVOKED' THEN 'The key was revoked'
 		WHEN 'SUPERSEDED' THEN 'An old secret that a rotation has replaced'
@@ -83,7 +86,7 @@ BEGIN
 		|| '<span class="sub">' || concat_ws(' &middot; ', 'key&nbsp;' || (k ->> 'key_id'),
 			nullif(apikey._html_name(k ->> 'owner'), ''),
 			nullif(apikey._html_name(k ->> 'environment'), ''),
-			CASE WHEN k ->> 'tenant' <> tenant THEN apikey._html_name(k ->> 'tenant') END,
+			CASE WHEN k ->> 'tenant' IS DISTINCT FROM tenant THEN apikey._html_name(k ->> 'tenant') END,
 			CASE WHEN k ->> 'status' <> 'active' THEN '<b>' || apikey._html(k ->> 'status', 20) || '</b>' END)
 		|| '</span></th>';
 END
@@ -190,9 +193,12 @@ BEGIN
 			apikey._show_share((f #>> '{totals,denied}')::numeric, calls) || ' of all requests were denied.' END, 'Denials'),
 		(6, 2, 'endpoints', CASE WHEN (f #>> '{totals,logged}')::numeric >= 100 AND (f #>> '{totals,errors}')::numeric >= 0.01 * (f #>> '{totals,logged}')::numeric THEN
 			apikey._show_share((f #>> '{totals,errors}')::numeric, (f #>> '{totals,logged}')::numeric) || ' of all answers were server errors.' END, 'Endpoints'),
-		(7, 1, 'calendar', CASE WHEN old > 0 THEN
+		(7, 2, 'unknown', CASE WHEN (f #>> '{unknown,denied}')::numeric >= 100 AND (f #>> '{unknown,denied}')::numeric >= 5 * (f #>> '{unknown,before}')::numeric THEN
+			apikey._show_count((f #>> '{unknown,denied}')::numeric, 'attempt', 'attempts') || ' without a known key, '
+				|| CASE WHEN (f #>> '{unknown,before}')::numeric = 0 THEN 'none' ELSE apikey._show_number((f #>> '{unknown,before}')::numeric) END || ' in the period before.' END, 'Unknown keys'),
+		(8, 1, 'calendar', CASE WHEN old > 0 THEN
 			apikey._show_count(old, 'key has', 'keys have') || ' not been rotated for a year.' END, 'Rotation and expiry'),
-		(8, 1, 'calendar', CASE WHEN (f #>> '{calendar,endless}')::numeric > 0 THEN
+		(9, 1, 'calendar', CASE WHEN (f #>> '{calendar,endless}')::numeric > 0 THEN
 			apikey._show_number((f #>> '{calendar,endless}')::numeric) || ' of ' || apikey._show_count((f #>> '{calendar,keys}')::numeric, 'key never expires.', 'keys never expire.') END, 'Rotation and expiry')
 	) i (place, severity, section, line, label)
 	WHERE i.line IS NOT NULL;
@@ -331,6 +337,59 @@ BEGIN
 				apikey._show_latency((b ->> 'p50')::numeric), apikey._show_latency((b ->> 'p95')::numeric), apikey._show_latency((b ->> 'p99')::numeric)), '' ORDER BY n)
 			 FROM jsonb_array_elements(bars) WITH ORDINALITY x (b, n)))
 		|| '</details>');
+END
+$$;
+
+-- Of a report of the whole database: attempts whose key is nobody's.
+CREATE FUNCTION apikey._report_unknown_section(f jsonb) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	u constant jsonb := f -> 'unknown';
+	denied constant numeric := coalesce((u ->> 'denied')::numeric, 0);
+BEGIN
+	IF f ->> 'tenant' IS NOT NULL THEN
+		RETURN '';
+	END IF;
+	IF denied = 0 THEN
+		RETURN apikey._report_section('unknown', 'Unknown keys', 'All attempts were made with keys that exist.', '');
+	END IF;
+	RETURN apikey._report_section('unknown', 'Unknown keys',
+		format('%s without a known key, from %s; most in the %s from %s: %s. In the period before %s.', apikey._show_count(denied, 'attempt', 'attempts'),
+			CASE WHEN (u ->> 'addresses')::numeric = 0 THEN 'addresses that were not given' ELSE apikey._show_count((u ->> 'addresses')::numeric, 'address', 'addresses') END,
+			CASE WHEN (f ->> 'hourly')::boolean THEN 'hour' ELSE 'day' END, apikey._show_time((u ->> 'burst_at')::timestamptz, CASE WHEN (f ->> 'hourly')::boolean THEN 'time' ELSE 'date' END),
+			apikey._show_number((u ->> 'burst')::numeric), CASE WHEN (u ->> 'before')::numeric = 0 THEN 'there were none' ELSE 'there were ' || apikey._show_number((u ->> 'before')::numeric) END)
+		|| ' <span class="soft">They belong to no tenant: keys that do not exist, because somebody guesses them, they were deleted or are of elsewhere, and whatever came from blocked addresses. How many are put on record is bounded by <code>apikey.usage_unknown_rate</code>.</span>', '');
+END
+$$;
+
+-- Where there are several tenants: the busiest of them.
+CREATE FUNCTION apikey._report_tenants_section(f jsonb) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	t constant jsonb := f -> 'busiest';
+	calls constant numeric := (f #>> '{totals,accepted}')::numeric + (f #>> '{totals,denied}')::numeric;
+	most constant numeric := (t #>> '{0,accepted}')::numeric + (t #>> '{0,denied}')::numeric;
+	listed constant integer := jsonb_array_length(t);
+BEGIN
+	IF (f ->> 'tenants')::integer <= 1 THEN
+		RETURN '';
+	END IF;
+	IF listed = 0 OR calls = 0 THEN
+		RETURN apikey._report_section('tenants', 'Tenants', 'No tenant had a request in this period.', '');
+	END IF;
+	RETURN apikey._report_section('tenants', 'Tenants',
+		format('%s of %s had requests.', apikey._show_number((f ->> 'holders')::numeric), apikey._show_count((f ->> 'tenants')::numeric, 'tenant', 'tenants')),
+		apikey._report_table('Tenants', '{Tenant,"",#Requests,-Share,-Before,#Denied,-Keys in use,-Addresses,-Data sent}',
+			(SELECT string_agg(format('<tr><th scope="row">%s</th><td class="bar">%s</td><td class="n">%s</td><td class="n wide">%s</td><td class="n wide">%s</td><td class="n">%s</td><td class="n wide">%s</td><td class="n wide">%s</td><td class="n wide">%s</td></tr>',
+				coalesce(nullif(apikey._html_name(h ->> 'tenant'), ''), 'a tenant that was deleted'), apikey._chart_length((h ->> 'accepted')::numeric + (h ->> 'denied')::numeric, most),
+				apikey._show_number((h ->> 'accepted')::numeric + (h ->> 'denied')::numeric),
+				apikey._show_share((h ->> 'accepted')::numeric + (h ->> 'denied')::numeric, calls), apikey._show_number((h ->> 'before')::numeric),
+				apikey._show_share((h ->> 'denied')::numeric, (h ->> 'accepted')::numeric + (h ->> 'denied')::numeric),
+				apikey._show_number((h ->> 'keys')::numeric), apikey._show_number((h ->> 'ips')::numeric), apikey._show_bytes((h ->> 'bytes')::numeric)), '' ORDER BY n)
+			 FROM jsonb_array_elements(t) WITH ORDINALITY x (h, n)))
+		|| CASE WHEN (f ->> 'holders')::numeric > listed THEN format('<p class="soft">The busiest %s of %s.</p>', listed, apikey._show_number((f ->> 'holders')::numeric)) ELSE '' END);
 END
 $$;
 
@@ -518,6 +577,8 @@ COMMENT ON FUNCTION apikey._report_summary(jsonb) IS 'section of a report: sums,
 COMMENT ON FUNCTION apikey._report_traffic_section(jsonb) IS 'section of a report: requests over time';
 COMMENT ON FUNCTION apikey._report_denials_section(jsonb) IS 'section of a report: denials by reason';
 COMMENT ON FUNCTION apikey._report_latency_section(jsonb) IS 'section of a report: latency over time';
+COMMENT ON FUNCTION apikey._report_unknown_section(jsonb) IS 'section of a report: attempts with keys that nobody has';
+COMMENT ON FUNCTION apikey._report_tenants_section(jsonb) IS 'section of a report: the busiest tenants';
 COMMENT ON FUNCTION apikey._report_limits_section(jsonb) IS 'section of a report: quotas that are nearly used up';
 COMMENT ON FUNCTION apikey._report_calendar_section(jsonb) IS 'section of a report: expiry, rotation, age of secrets';
 COMMENT ON FUNCTION apikey._report_talkers_section(jsonb) IS 'section of a report: the busiest keys';

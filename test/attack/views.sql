@@ -82,5 +82,7 @@ CREATE OR REPLACE VIEW apikey.key_label AS SELECT 1 AS key_id; ALTER VIEW apikey
 SELECT * FROM apikey.key_label FOR UPDATE; SELECT * FROM apikey.secret_label FOR SHARE;
 --- the clock of the views | clean
 SELECT apikey._view_now() > '2020-01-01';
+--- the rule of the views | clean
+SELECT apikey._accepted(1, 2);
 --- another clock for the views | denied
 SET apikey.test_now = '0';

@@ -119,6 +119,12 @@ SELECT count(*) AS differ FROM (
 		FROM apikey.usage GROUP BY 1, 2) u) d;
 SELECT (SELECT sum(requests) FROM apikey.usage_requests) = (SELECT sum(requests) FROM apikey.error_rates) AS same,
 	(SELECT sum(requests) FROM apikey.usage_requests WHERE key_id IS NOT NULL AND hour > '2031-03-14 12:30+00') = (SELECT sum(requests) FROM apikey.top_keys) AS same_of_keys;
+-- units likewise: those of the verifications or those that were logged, never both, and none of denials
+SELECT count(*) AS differ FROM (
+	SELECT hour, key_id, units FROM apikey.usage_requests
+	EXCEPT
+	SELECT date_trunc('hour', at), key_id, greatest(coalesce(sum(units) FILTER (WHERE code = 'VALID'), 0), coalesce(sum(units) FILTER (WHERE code = 'LOGGED'), 0))
+	FROM apikey.usage GROUP BY 1, 2) d;
 SELECT requests, verifications, denials, denial_rate, logged, health, problems FROM apikey.key_health WHERE name = 'quiet';
 -- --- keys
 SELECT tenant, environment, name, owner, project, state, health, problems, secrets, requests, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.key_health ORDER BY tenant, name;

@@ -9,6 +9,7 @@ SET datestyle = 'ISO, YMD';
 CREATE ROLE regress_r_analyst;
 CREATE ROLE regress_r_eu;
 CREATE ROLE regress_r_verifier;
+CREATE ROLE regress_r_all;
 SELECT apikey.create_tenant('t76') > 0 AND apikey.create_tenant('eu', 't76') > 0 AND apikey.create_tenant('t76b') > 0 AS tenants;
 SELECT count(apikey.create_environment(t, 'production')) FROM unnest('{t76,t76/eu,t76b}'::text[]) t;
 SELECT apikey.grant_access('regress_r_analyst', 'analyst', 't76');
@@ -32,9 +33,25 @@ SELECT a, b, apikey._axis_powers(a, b) FROM (VALUES (4000, 3000000), (2949119.5,
 SELECT apikey._show_share(0, 10), apikey._show_share(1, 3), apikey._show_share(1, 100000), apikey._show_share(99999, 100000), apikey._show_share(5, 5), apikey._show_share(0, 0);
 -- lines of an axis: three to five, at round numbers
 SELECT n, apikey._axis_step(n, true) FROM unnest('{0,1,3,4,5,9,10,11,99,100,101,2500,10001,123456789}'::numeric[]) n;
--- hours that are far from those of a habit, round the clock: 9 to 11 on work days, 23 at weekends
-SELECT apikey._other_hours((1::bigint << 9) | (1::bigint << 10) | (1::bigint << 47))::bit(48);
-SELECT apikey._other_hours(0)::bit(48);
+-- what a key did, from rows in any order: of each hour the more frequent kind, in the range and the one before
+CREATE FUNCTION tally(VARIADIC used timestamptz[]) RETURNS float8[] LANGUAGE sql AS $$
+	SELECT apikey._report_tally(h, 'VALID', 50, 0, 50, 0, '2037-11-11', '2037-11-18', 3600, 86400 ORDER BY h DESC)
+	FROM (SELECT unnest(used) UNION ALL SELECT generate_series('2037-11-18'::timestamptz, '2037-11-24 23:00', '1 hour')) u (h) $$;
+-- hours that are far from those of a habit, round the clock: 9 to 11 on work days, 23 at weekends; no habit within two days, nor in more than 12 hours
+SELECT t[19] AS before, t[17] AS off, to_timestamp(t[18]) AS at FROM tally('2037-11-11 09:00', '2037-11-12 10:00', '2037-11-14 23:00') t
+UNION ALL SELECT t[19], t[17], to_timestamp(t[18]) FROM tally('2037-11-11 09:00', '2037-11-12 10:00', '2037-11-12 23:00') t
+UNION ALL SELECT t[19], t[17], to_timestamp(t[18]) FROM tally('2037-11-11 23:00', '2037-11-12 00:00', '2037-11-13 01:00') t
+UNION ALL SELECT t[19], t[17], to_timestamp(t[18]) FROM tally(VARIADIC ARRAY(SELECT generate_series('2037-11-11'::timestamptz, '2037-11-13 12:00', '5 hours'))) t;
+SELECT apikey._report_tally(at::timestamptz, code, calls, errors, units, bytes, '2037-11-11', '2037-11-18', 3600, 10800) AS tally
+FROM (VALUES ('2037-11-18 05:00', 'LOGGED', 9, 2, 90, 7), ('2037-11-18 05:59', 'VALID', 20, 0, 20, 0), ('2037-11-18 02:00', 'VALID', 30, 0, 30, 0), ('2037-11-18 02:00', 'LOGGED', 25, 1, 100, 5),
+	('2037-11-18 02:30', 'VALID', 1, 0, 1, 0), ('2037-11-18 03:00', 'RATE_LIMITED', 4, 0, 4, 0), ('2037-11-18 03:00', 'REVOKED', 5, 0, 5, 0), ('2037-11-18 00:00', 'EXPIRED', 6, 0, 6, 0), ('2037-11-18 00:00', 'SUPERSEDED', 2, 0, 2, 0),
+	('2037-11-17 23:59', 'LOGGED', 21, 3, 9223372036854775808, 9223372036854775808), ('2037-11-11 00:00', 'VALID', 4, 0, 8, 0), ('2037-11-11 00:00', 'IP_DENIED', 11, 0, 1, 0)) v (at, code, calls, errors, units, bytes);
+SELECT apikey._report_tally('2037-11-10 23:00', 'VALID', 1, 0, 1, 0, '2037-11-11', '2037-11-18', 3600, 86400);
+SELECT apikey._report_tally('2037-11-11', 'VALID', NULL, 0, 1, 0, '2037-11-11', '2037-11-18', 3600, 86400);
+SELECT apikey._sum(l) FROM (VALUES ('{1,2}'::float8[]), (NULL), ('{}'), ('{10,20,30}')) v (l);
+SELECT apikey._sum(l) FROM (VALUES ('{1,NULL}'::float8[])) v (l);
+-- the rule itself
+SELECT apikey._accepted(3, 5), apikey._accepted(5, NULL), apikey._accepted(NULL, 1e30), apikey._accepted(NULL, NULL);
 
 -- ranges: whole hours, or days where it is long or hours are gone
 SELECT r.s, r.u, x.* FROM (VALUES
@@ -52,7 +69,6 @@ SELECT length(apikey.report_html('t76', NULL, '294276-12-31'));
 SELECT length(apikey.report_html('t76', '4713-01-01 BC', '2037-11-25'));
 SELECT length(apikey.report_html('t76', NULL, '1970-01-01'));
 SELECT length(apikey.report_html('nobody'));
-SELECT length(apikey.report_html(NULL));
 SELECT length(apikey.report_html(''));
 
 -- a tenant without anything has a page, too
@@ -90,7 +106,13 @@ INSERT INTO apikey.usage_daily SELECT '2037-10-01', tenant_id, key_id, NULL, NUL
 SELECT roll(7, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'SUPERSEDED', 5, NULL), roll(7, '[2037-11-20, 2037-11-20 01:00)', '1 hour', 'EXPIRED', 6, NULL);
 SELECT status FROM k, apikey.revoke_key(key_id, 'gone') WHERE n = 5;
 SELECT roll_days();
-CREATE VIEW facts AS SELECT apikey._report_facts(t.tenant_id, NULL, NULL) AS f FROM apikey.tenant t WHERE t.name = 't76';
+-- found once, looked at many times
+CREATE TABLE facts (f jsonb);
+CREATE FUNCTION find() RETURNS void LANGUAGE sql AS $$
+	DELETE FROM facts;
+	INSERT INTO facts SELECT apikey._report_facts(t.tenant_id, NULL, NULL) FROM apikey.tenant t WHERE t.name = 't76';
+$$;
+SELECT find();
 SELECT jsonb_pretty(f -> 'totals' #- '{p50}' #- '{p95}') AS totals, jsonb_pretty(f -> 'before' #- '{p50}' #- '{p95}') AS before FROM facts;
 SELECT sum((b ->> 'accepted')::numeric) AS accepted, sum((b ->> 'denied')::numeric) AS denied, count(*), min(b ->> 'since'), max(b ->> 'until'),
 	round(max((b ->> 'p95')::numeric) / 1000) AS p95
@@ -124,6 +146,7 @@ SELECT roll(n, '[2037-11-21, 2037-11-21 01:00)', '1 hour', 'REVOKED', calls, NUL
 FROM (VALUES (11, 9, 2), (12, 10, 2), (13, 1, 4), (14, 100, 1), (15, 1, 1), (16, 9, 1), (17, 9, 1), (18, 1, 301)) x (n, calls, ips);
 INSERT INTO apikey.usage_daily SELECT '2037-09-20', tenant_id, key_id, NULL, NULL, 'VALID', 1, 0, 0, 1, 0, 0, 0, 0, NULL, apikey._ip_sketch('192.0.2.1') FROM k WHERE n = 15 GROUP BY 2, 3;
 SELECT roll_days();
+SELECT find();
 SELECT s ->> 'name' AS name, x ->> 'severity' AS severity, apikey._report_finding(x)
 FROM facts, jsonb_array_elements(f -> 'suspicious') s, jsonb_array_elements(s -> 'findings') x WHERE x ->> 'kind' = 'revoked' ORDER BY 1;
 
@@ -173,8 +196,8 @@ CREATE FUNCTION pg_temp.hours() RETURNS void LANGUAGE sql AS $$
 	FROM apikey.usage_hourly WHERE hour >= '2037-10-01' AND hour < '2037-10-15' GROUP BY 1, 2, 3, 6 $$;
 BEGIN;
 SET LOCAL apikey.test_now = '2139177600';  -- 2037-10-15
-SELECT count(*) FROM apikey.mock_tenants(8);
-SELECT count(*) FROM apikey.mock_keys(300);
+SELECT count(*) FROM apikey.mock_tenants(4);
+SELECT count(*) FROM apikey.mock_keys(150);
 SELECT count(*) FROM apikey.mock_usage(100000, '2037-10-01', '2037-10-08', 1);
 CREATE TEMP TABLE truth AS SELECT * FROM apikey.mock_usage(100000, '2037-10-08', '2037-10-15', 2, '{stolen_key,many_ips,error_burst,rate_spike}');
 SELECT pg_temp.hours();
@@ -202,6 +225,7 @@ SELECT md5(q.name)::uuid, q.s::timestamptz, q.e::timestamptz, k.tenant_id, k.key
 FROM (VALUES ('full', '2037-11-01', '2037-12-01', 'key', '', 100, 0, 100), ('near', '2037-11-25', '2037-11-26', 'tree', '', 100, 0, 80),
 	('half', '-infinity', 'infinity', 'owner', 'ann', 100, 100, 100), ('low', '2037-11-01', '2037-12-01', 'tenant', '', 100, 0, 49), ('none', '2037-11-01', '2037-12-01', 'tenant', '', 0, 0, 0),
 	('past', '2037-10-01', '2037-11-01', 'key', '', 100, 0, 100)) q (name, s, e, shared, holder, units, credits, used), k WHERE k.n = 1;
+SELECT find();
 SELECT q ->> 'name' AS name, q ->> 'holder' AS holder, q ->> 'share' AS share, q ->> 'ends' AS ends, q ->> 'empty' AS empty FROM facts, jsonb_array_elements(f #> '{limits,list}') q;
 SELECT f #>> '{limits,running}' AS running, f #>> '{limits,near}' AS near FROM facts;
 
@@ -212,25 +236,46 @@ SELECT status FROM k, apikey.rotate_key(k.key_id, overlap => '3 days') r JOIN ap
 SET apikey.test_now = '2142757800';
 INSERT INTO apikey.usage (at, tenant_id, key_id, secret_id, code) SELECT '2037-11-24 12:00'::timestamptz + i * interval '1 s', k.tenant_id, k.key_id,
 	(SELECT CASE WHEN i % 4 = 0 THEN min(secret_id) ELSE max(secret_id) END FROM apikey.key_secret s WHERE s.key_id = k.key_id), 'VALID' FROM k, generate_series(1, 100) i WHERE n = 1;
+SELECT find();
 SELECT apikey._report_finding(x) FROM facts, jsonb_array_elements(f -> 'suspicious') s, jsonb_array_elements(s -> 'findings') x WHERE x ->> 'kind' = 'old secret';
 
 -- who may ask, and of what; what is below comes along, what is beside does not
 SET ROLE regress_r_analyst;
-SELECT apikey.report_html('t76') ~ 'with 1 tenant below it' AS below, apikey.report_html('t76') ~ 'key 7' AS seen, apikey.report_html('t76') ~ 'key 8' AS beside;
+SELECT p ~ 'with 1 tenant below it' AS below, p ~ 'key 7' AS seen, p ~ 'key 8' AS beside FROM apikey.report_html('t76') p;
 SELECT length(apikey.report_html('t76b'));
 SET ROLE regress_r_eu;
-SELECT apikey.report_html('t76/eu') ~ 'key 7' AS own, apikey.report_html('t76/eu') ~ 'key 1' AS above;
+SELECT p ~ 'key 7' AS own, p ~ 'key 1' AS above FROM apikey.report_html('t76/eu') p;
 SELECT length(apikey.report_html('t76'));
 SET ROLE regress_r_verifier;
 SELECT length(apikey.report_html('t76'));
+-- the whole database, for whoever sees all of it; others learn as much as of a tenant that does not exist
+SELECT length(apikey.report_html(NULL));
+SET ROLE regress_r_analyst;
+SELECT length(apikey.report_html(NULL));
+RESET ROLE;
+INSERT INTO apikey.usage_hourly SELECT '2037-11-22 03:00', NULL, NULL, NULL, '/x', 'NOT_FOUND', 150, 150, 0, 150, 0, 0, 0, 0, NULL, apikey._ip_sketch('198.51.100.0'::inet + i) FROM generate_series(1, 3) i;
+INSERT INTO apikey.usage_daily SELECT '2037-11-22', NULL, NULL, NULL, '/x', 'NOT_FOUND', 150, 150, 0, 150, 0, 0, 0, 0, NULL, apikey._ip_sketch('198.51.100.0'::inet + i) FROM generate_series(1, 3) i;
+SELECT apikey.grant_access('regress_r_all', 'analyst');
+SET ROLE regress_r_all;
+SELECT substring(p FROM '<h1>.*</h1>') AS title, substring(p FROM '150 attempts without a known key, none[^<]*') AS attention, substring(p FROM '150 attempts without a known key, from[^<]*') AS unknown,
+	p ~ '<code>NOT_FOUND</code>' AS reason, p ~ 'key 7' AND p ~ 'key 8' AS keys, (SELECT string_agg(m[1], ' ' ORDER BY n) FROM regexp_matches(split_part(split_part(p, 'id="tenants"', 2), '</section>', 1), '<th scope="row"><bdi>([^<]*)', 'g') WITH ORDINALITY x (m, n) WHERE m[1] LIKE 't76%') AS tenants
+FROM apikey.report_html(NULL) p;
+-- nothing of it is in the report of a tenant
+SELECT p ~ 'id="unknown"|NOT_FOUND' AS unknown, p ~ 'id="tenants"' AS tenants FROM apikey.report_html('t76') p;
+RESET ROLE;
+SELECT jsonb_agg(b - 'tenant_id') AS tenants FROM apikey._report_facts(NULL, NULL, NULL) f, jsonb_array_elements(f -> 'busiest') b WHERE b ->> 'tenant' LIKE 't76_%';
+SET ROLE regress_r_verifier;
 SET ROLE regress_r_analyst;
 SELECT apikey._report_facts(1, NULL, NULL);
 RESET ROLE;
 -- a page whose deletions leave only ids
 SELECT apikey._report_key(-1);
-DROP VIEW facts;
+DROP TABLE facts;
+DROP FUNCTION find;
 DELETE FROM apikey.usage_hourly u USING k WHERE u.key_id = k.key_id;
 DELETE FROM apikey.usage_daily u USING k WHERE u.key_id = k.key_id;
+DELETE FROM apikey.usage_hourly WHERE tenant_id IS NULL AND hour = '2037-11-22 03:00';
+DELETE FROM apikey.usage_daily WHERE tenant_id IS NULL AND day = '2037-11-22';
 DELETE FROM apikey.quota_state u USING k WHERE u.key_id = k.key_id;
 DO $$
 DECLARE
@@ -241,9 +286,10 @@ BEGIN
 	END LOOP;
 END $$;
 DROP TABLE k;
+DROP FUNCTION tally;
 DROP FUNCTION roll;
 DROP FUNCTION roll_days;
 DROP FUNCTION requests();
 DROP FUNCTION requests(timestamptz, timestamptz);
-SELECT apikey.revoke_access(r, a, t) FROM (VALUES ('regress_r_analyst', 'analyst', 't76'), ('regress_r_eu', 'analyst', 't76/eu'), ('regress_r_verifier', 'verifier', 't76')) x (r, a, t);
-DROP ROLE regress_r_analyst, regress_r_eu, regress_r_verifier;
+SELECT apikey.revoke_access(r, a, t) FROM (VALUES ('regress_r_analyst', 'analyst', 't76'), ('regress_r_eu', 'analyst', 't76/eu'), ('regress_r_verifier', 'verifier', 't76'), ('regress_r_all', 'analyst', NULL)) x (r, a, t);
+DROP ROLE regress_r_analyst, regress_r_eu, regress_r_verifier, regress_r_all;
