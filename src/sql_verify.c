@@ -17,8 +17,10 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
 #include "catalog.h"
 #include "changes.h"
@@ -269,36 +271,48 @@ fill_verdict(const ApikeyAnswer *answer, Datum *values, bool *nulls)
 #undef SET
 }
 
-/* What verify() keeps from call to call: the row type, and a row of NULLs. */
+/* The type apikey.verdict as it is now, and a row of NULLs. */
 typedef struct RowType
 {
+	Oid			oid;
+	uint64		version;		/* tupDesc_identifier of the type cache */
 	TupleDesc	desc;
 	HeapTuple	empty;
 } RowType;
 
-static RowType *
+/*
+ * Kept per process: what a call could keep lives no longer than one execution
+ * of a plan, and to find out anew cost as much as half a verification.  The
+ * type cache gives every form that a type takes a number of its own.
+ */
+static const RowType *
 row_type(FunctionCallInfo fcinfo)
 {
-	RowType    *type = fcinfo->flinfo->fn_extra;
+	static RowType kept;
+	Oid			oid = get_func_rettype(fcinfo->flinfo->fn_oid);
+	const TypeCacheEntry *entry = lookup_type_cache(oid, TYPECACHE_TUPDESC);
 
-	if (unlikely(type == NULL))
+	if (unlikely(entry->tupDesc == NULL || entry->tupDesc->natts != VERDICT_NATTS))
+		elog(ERROR, "return type must be apikey.verdict");
+	if (unlikely(kept.empty == NULL || entry->tupDesc_identifier != kept.version || oid != kept.oid))
 	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		RowType		fresh = {oid, entry->tupDesc_identifier};
 		Datum		values[VERDICT_NATTS] = {0};
 		bool		nulls[VERDICT_NATTS];
-		TupleDesc	desc;
 
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-			desc->natts != VERDICT_NATTS)
-			elog(ERROR, "return type must be apikey.verdict");
-		type = palloc(sizeof(RowType));
-		type->desc = BlessTupleDesc(desc);
+		fresh.desc = CreateTupleDescCopy(entry->tupDesc);
 		memset(nulls, true, sizeof(nulls));
-		type->empty = heap_form_tuple(type->desc, values, nulls);
-		fcinfo->flinfo->fn_extra = type;
+		fresh.empty = heap_form_tuple(fresh.desc, values, nulls);
 		MemoryContextSwitchTo(old);
+		if (kept.empty != NULL)
+		{
+			heap_freetuple(kept.empty);
+			FreeTupleDesc(kept.desc);
+		}
+		kept = fresh;
 	}
-	return type;
+	return &kept;
 }
 
 /*
