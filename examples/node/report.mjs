@@ -48,7 +48,7 @@ try {
 		`SELECT e.tenant, d.code, sum(d.denials) AS requests, count(DISTINCT d.key_id) AS keys,
 		        apikey.ip_count(apikey.ip_merge(d.ips)) AS addresses
 		   FROM apikey.usage_daily d JOIN apikey.environment_label e USING (environment_id)
-		  WHERE d.day > current_date - $1::int AND d.denials > 0
+		  WHERE d.day > (now() AT TIME ZONE 'UTC')::date - $1::int AND d.denials > 0
 		  GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 20`, [days]));
 
 	table('Busiest keys of the last 24 hours', await client.query(
@@ -59,7 +59,9 @@ try {
 		`SELECT tenant, coalesce(name, key_id::text) AS key, owner, health, array_to_string(problems, ', ') AS problems
 		   FROM apikey.key_health WHERE health <> 'good' ORDER BY health, tenant, key_id LIMIT 20`));
 } catch (error) {
-	console.error(`${error.message}${error.hint ? ` (${error.hint})` : ''}`);
+	// what pg says where the server asks for a password and there is none
+	const hint = /password must be a string/.test(error.message) ? 'no password: set PGPASSWORD' : error.hint;
+	console.error(`${error.message}${hint ? ` (${hint})` : ''}`);
 	process.exitCode = 1;
 } finally {
 	await client.end().catch(() => {});
