@@ -354,20 +354,23 @@ BEGIN
 				HINT = 'Let it begin with the next hour or later: its endpoint is counted for itself from now on.';
 		END IF;
 	END IF;
-	SELECT o.price_id INTO other FROM apikey.price o
-	WHERE o.price_id <> p.price_id AND o.valid_from < coalesce(p.valid_until, 'infinity')
-		AND coalesce(o.valid_until, 'infinity') > p.valid_from
-		AND (CASE WHEN o.tenant_id IS NOT DISTINCT FROM p.tenant_id
-				  THEN apikey._endpoint_rank(o.endpoint) < apikey._endpoint_rank(p.endpoint)
-				  ELSE o.tenant_id IS NULL
-					  OR o.tenant_id IN (SELECT h.holder_id FROM apikey._price_holders(ARRAY[p.tenant_id]) h WHERE h.until > p.valid_from) END)
-		AND apikey._priced_traffic(p, o.endpoint, greatest(o.valid_from, p.valid_from), least(o.valid_until, p.valid_until))
-	ORDER BY o.price_id LIMIT 1;
-	IF FOUND THEN
-		RAISE object_not_in_prerequisite_state USING
-			MESSAGE = 'the price would change what counted traffic costs',
-			DETAIL = format('Price %s was in force for it.', other),
-			HINT = 'Let it begin with the running hour or later.';
+	IF apikey._priced_traffic(p, NULL, p.valid_from, p.valid_until) THEN
+		SELECT o.price_id INTO other FROM apikey.price o
+		WHERE o.price_id <> p.price_id AND o.valid_from < coalesce(p.valid_until, 'infinity')
+			AND coalesce(o.valid_until, 'infinity') > p.valid_from
+			AND coalesce(apikey._endpoint_overlaps(o.endpoint, p.endpoint), true)
+			AND (CASE WHEN o.tenant_id IS NOT DISTINCT FROM p.tenant_id
+					  THEN apikey._endpoint_rank(o.endpoint) < apikey._endpoint_rank(p.endpoint)
+					  ELSE o.tenant_id IS NULL
+						  OR o.tenant_id IN (SELECT h.holder_id FROM apikey._price_holders(ARRAY[p.tenant_id]) h WHERE h.until > p.valid_from) END)
+			AND apikey._priced_traffic(p, o.endpoint, greatest(o.valid_from, p.valid_from), least(o.valid_until, p.valid_until))
+		ORDER BY o.price_id LIMIT 1;
+		IF FOUND THEN
+			RAISE object_not_in_prerequisite_state USING
+				MESSAGE = 'the price would change what counted traffic costs',
+				DETAIL = format('Price %s was in force for it.', other),
+				HINT = 'Let it begin with the running hour or later.';
+		END IF;
 	END IF;
 	PERFORM apikey._audit(p.tenant_id, 'price.set', 'price:' || p.price_id, NULL, apikey._price_json(p));
 	PERFORM apikey._event(p.tenant_id, 'price.set', NULL, jsonb_strip_nulls(jsonb_build_object('price_id', p.price_id,
