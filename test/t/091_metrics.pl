@@ -342,9 +342,22 @@ like($text, qr/foreign-tenant/, 'exporter: all tenants are there');
 SKIP:
 {
 	my ($promtool) = grep { -x } map { "$_/promtool" } split /:/, $ENV{PATH};
-	skip 'there is no promtool (Debian: prometheus)', 1 unless $promtool;
+	skip 'there is no promtool (Debian: prometheus)', 3 unless $promtool;
 	my ($out, $err) = ('', '');
 	ok(run_log([ $promtool, 'check', 'metrics' ], '<', \$text, '>', \$out, '2>', \$err), 'exporter: promtool has nothing to say') or diag("$out$err");
+	# as sql_exporter writes them
+	my $told = join '', map {
+		my $metric = $metric{$_};
+		my $series = from_sql('metrics', $metric);
+		my @names = (@{ $metric->{key_labels} || [] }, $metric->{value_label} // '');
+		"# HELP $_ $metric->{help}\n# TYPE $_ $metric->{type}\n" . join '', map {
+			my @values = split /\0/, $_, -1;
+			my @labels = map { my $v = $values[$_]; $v =~ s/([\\"])/\\$1/g; $v =~ s/\n/\\n/g; qq{$names[$_]="$v"} } grep { $names[$_] ne '' } 0 .. $#names;
+			"$metric->{metric_name}" . (@labels ? '{' . join(',', @labels) . '}' : '') . " $series->{$_}\n"
+		} sort keys %$series
+	} sort keys %metric;
+	ok(eval { parsed($told) }, 'sql_exporter: they are metrics') or diag($@);
+	ok(run_log([ $promtool, 'check', 'metrics' ], '<', \$told, '>', \$out, '2>', \$err), 'sql_exporter: promtool has nothing to say') or diag("$out$err");
 }
 unlike(exporter_stop(), qr/not-to-be-told/, 'exporter: no password in its log');
 
