@@ -57,14 +57,14 @@ SELECT apikey.rollback_policy('t54rules', 1, effective_at => 'infinity');
 SELECT apikey.rollback_policy('t54rules', 1, force => NULL);
 SELECT apikey.rollback_policy('t54rules', 1, note => '');
 SELECT count(*) AS versions FROM apikey.policy_history('t54rules');
-SELECT apikey.rollback_policy('t54rules', 1, tenant => 't54', note => 'back');
+SELECT apikey.rollback_policy('t54rules', 1, tenant => 't54', note => 'back', force => true);
 -- its rules are in force already: the same call again makes nothing
-SELECT apikey.rollback_policy('t54rules', 1);
+SELECT apikey.rollback_policy('t54rules', 1, force => true);
 SELECT apikey.rollback_policy('t54rules', 6);
 SELECT * FROM apikey.policy_diff('t54rules', 1, 6);
 -- later; the one in force then is another
 SELECT apikey.rollback_policy('t54rules', 2, effective_at => '2041-03-01 00:00:00+00');
-SELECT apikey.rollback_policy('t54rules', 1, effective_at => '2041-03-01 00:00:00+00');
+SELECT apikey.rollback_policy('t54rules', 1, effective_at => '2041-03-01 00:00:00+00', force => true);
 SELECT version, effective_at, in_force, note, changes FROM apikey.policy_history('t54rules');
 SELECT action, before, after FROM apikey.audit_log WHERE apikey.tenant_path(tenant_id) = 't54' AND action = 'policy.rollback' ORDER BY seq;
 SELECT type, payload - 'policy_id' AS payload FROM apikey.event WHERE apikey.tenant_path(tenant_id) = 't54' AND type = 'policy.rollback' ORDER BY event_id;

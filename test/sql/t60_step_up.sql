@@ -1,6 +1,8 @@
 -- A second factor: enrolment, codes, replay, guesses, and what it guards.
 \set SHOW_CONTEXT never
 \set VERBOSITY terse
+-- its name changed in 16
+SELECT name AS parallel_mode FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \gset
 SET client_min_messages = warning;
 CREATE FUNCTION pg_temp.clock(at timestamptz) RETURNS void LANGUAGE sql AS $$ SELECT set_config('apikey.test_now', extract(epoch FROM at)::text, false) $$;
 SELECT pg_temp.clock('2040-05-01 12:00:00+00') \gset
@@ -189,7 +191,7 @@ SELECT pg_temp.forget(), pg_temp.open();
 PREPARE t60_was AS SELECT pg_temp.open();
 EXECUTE t60_was;
 -- workers of a parallel query know it
-SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL force_parallel_mode = on;
+SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL :parallel_mode = on;
 SELECT count(*) > 100 AS marked FROM pg_class WHERE current_setting('apikey.stepped_up') <> '';
 COMMIT;
 EXECUTE t60_was;

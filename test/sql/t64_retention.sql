@@ -20,7 +20,10 @@ END $$;
 -- no shorter than the hour of a rollup
 SET apikey.usage_retention = 1;
 SET apikey.usage_retention = 3599;
+-- since 18 the bounds are shown with their unit
+\set VERBOSITY sqlstate
 SET apikey.usage_retention = -1;
+\set VERBOSITY default
 SET apikey.usage_retention = 3600;
 SET apikey.usage_retention = 0;
 RESET apikey.usage_retention;
