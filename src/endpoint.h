@@ -74,4 +74,22 @@ extern bool apikey_method_listed(ApikeyStr methods, ApikeyStr method);
 /* whether a glob, or one segment of it, matches decoded text */
 extern bool apikey_glob_matches(ApikeyStr glob, ApikeyStr text);
 
+/* Take the first segment off a path or glob, which begins with '/'. */
+static inline bool
+apikey_take_segment(ApikeyStr *rest, ApikeyStr *segment)
+{
+	int			len = 0;
+
+	if (rest->len <= 0)
+		return false;
+	rest->ptr++;
+	rest->len--;
+	while (len < rest->len && rest->ptr[len] != '/')
+		len++;
+	*segment = (ApikeyStr) {rest->ptr, len};
+	rest->ptr += len;
+	rest->len -= len;
+	return true;
+}
+
 #endif							/* APIKEY_ENDPOINT_H */

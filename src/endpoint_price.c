@@ -4,23 +4,7 @@
  */
 #include "endpoint_price.h"
 
-/* Take the first segment off a path, which begins with a slash. */
-static bool
-take_segment(ApikeyStr *rest, ApikeyStr *segment)
-{
-	int			len = 0;
-
-	if (rest->len <= 0)
-		return false;
-	rest->ptr++;
-	rest->len--;
-	while (len < rest->len && rest->ptr[len] != '/')
-		len++;
-	*segment = (ApikeyStr) {rest->ptr, len};
-	rest->ptr += len;
-	rest->len -= len;
-	return true;
-}
+#include "endpoint.h"
 
 static inline bool
 is_tail(ApikeyStr segment)
@@ -70,9 +54,9 @@ apikey_price_matches(ApikeyStr endpoint, ApikeyStr class)
 
 	for (;;)
 	{
-		bool		more = take_segment(&endpoint, &pattern);
+		bool		more = apikey_take_segment(&endpoint, &pattern);
 
-		if (take_segment(&class, &segment) != more)
+		if (apikey_take_segment(&class, &segment) != more)
 			return false;
 		if (!more || is_tail(pattern))
 			return true;
@@ -98,10 +82,10 @@ segment_of(ApikeyStr path, int number, ApikeyStr *segment)
 {
 	for (int i = 0; i < number; i++)
 	{
-		if (!take_segment(&path, segment))
+		if (!apikey_take_segment(&path, segment))
 			return false;
 	}
-	return take_segment(&path, segment);
+	return apikey_take_segment(&path, segment);
 }
 
 /*
@@ -159,7 +143,7 @@ apikey_price_meet(ApikeyStr shape, ApikeyStrList endpoints, char *out)
 	ApikeyStr	own;
 	int			len = 0;
 
-	for (int number = 0; take_segment(&rest, &own); number++)
+	for (int number = 0; apikey_take_segment(&rest, &own); number++)
 	{
 		int			added = meet_segment(shape, number, own, endpoints, out + len + 1);
 

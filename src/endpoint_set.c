@@ -57,24 +57,6 @@ methods_in(ApikeyStr methods, ApikeyStr list, bool all)
 
 /* ---- segments ---- */
 
-/* Take the first segment off a glob, which starts with '/'. */
-static bool
-next_segment(ApikeyStr *rest, ApikeyStr *segment)
-{
-	int			len = 0;
-
-	if (rest->len <= 0)
-		return false;
-	rest->ptr++;
-	rest->len--;
-	while (len < rest->len && rest->ptr[len] != '/')
-		len++;
-	*segment = (ApikeyStr) {rest->ptr, len};
-	rest->ptr += len;
-	rest->len -= len;
-	return true;
-}
-
 static bool
 is_text(ApikeyStr segment, const char *text)
 {
@@ -184,9 +166,9 @@ apikey_endpoint_disjoint(ApikeyStr a, ApikeyStr b)
 		return true;
 	for (;;)
 	{
-		bool		more = next_segment(&rest_a, &segment_a);
+		bool		more = apikey_take_segment(&rest_a, &segment_a);
 
-		if (next_segment(&rest_b, &segment_b) != more)
+		if (apikey_take_segment(&rest_b, &segment_b) != more)
 			return true;		/* one has more segments than the other */
 		if (!more || is_text(segment_a, "**") || is_text(segment_b, "**"))
 			return false;
@@ -208,9 +190,9 @@ apikey_endpoint_covers(ApikeyStr outer, ApikeyStr inner)
 		return false;
 	for (;;)
 	{
-		bool		more = next_segment(&rest_outer, &segment_outer);
+		bool		more = apikey_take_segment(&rest_outer, &segment_outer);
 
-		if (next_segment(&rest_inner, &segment_inner) != more)
+		if (apikey_take_segment(&rest_inner, &segment_inner) != more)
 			return false;
 		if (!more || is_text(segment_outer, "**"))
 			return true;
