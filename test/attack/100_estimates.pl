@@ -70,6 +70,14 @@ my @pairs = (
 	[ q{SELECT * FROM apikey.key_health WHERE owner = '%s'}, 'CANARYBceo@sales', 'nobody' ],
 	[ q{SELECT * FROM apikey.environment_label WHERE environment < '%s'}, 'CANARYBz', 'AANARYB' ],
 	[ q{SELECT * FROM apikey.usage_hourly WHERE endpoint_class = '%s'}, '/v1/CANARYB1', '/v1/x' ],
+	[ q{SELECT * FROM apikey.usage_hourly WHERE tenant_id = %s}, $foreign->{tid}, $unknown->{tid} ],
+	[ q{SELECT * FROM apikey.usage_daily WHERE key_id = %s}, $foreign->{key}, $unknown->{key} ],
+	[ q{SELECT * FROM apikey.usage_daily WHERE endpoint_class >= '%s'}, '/v1/CANARYB', '/zzz' ],
+	[ q{SELECT * FROM apikey.usage_requests WHERE tenant_id = %s}, $foreign->{tid}, $unknown->{tid} ],
+	[ q{SELECT * FROM apikey.endpoint_class WHERE class = '%s'}, '/v1/CANARYB1', '/v1/x' ],
+	[ q{SELECT * FROM apikey.price WHERE tenant_id = %s}, $foreign->{tid}, $unknown->{tid} ],
+	[ q{SELECT * FROM apikey.price WHERE note = '%s'}, 'CANARYB price', 'nothing' ],
+	[ q{SELECT * FROM apikey.budget WHERE name = '%s'}, 'CANARYB budget', 'nothing' ],
 	[ q{SELECT * FROM public.keys_of_all WHERE owner < '%s'}, 'CANARYBceo@t', 'AANARYB' ],
 	[ q{SELECT * FROM apikey.usage WHERE tenant_id = %s}, $foreign->{tid}, $unknown->{tid} ],
 	[ q{SELECT * FROM apikey.usage WHERE endpoint = '%s'}, '/v1/CANARYB1', '/v1/x' ],
@@ -151,8 +159,8 @@ ok((grep { $_ == 1 } @{ $differ{all} }), 'those of who sees all do');
 is(join(' ', grep { $_ == $last } @{ $differ{all} }), '', '... unless he narrowed himself');
 my @usage = map { $made[$_] } @{ $differ{two} };
 ok((grep { /usage WHERE endpoint/ } @usage), 'an analyst of all tenants is told of usage');
-# key_health reads usage_hourly
-is(join("\n", grep { !/usage|key_health/ } @usage), '', '... and of nothing else');
+# key_health reads usage_hourly, and the classes of endpoints are those of usage
+is(join("\n", grep { !/usage|key_health|endpoint_class/ } @usage), '', '... and of nothing else');
 
 # --- a leaf somewhere else ----------------------------------------------------------
 $node->safe_psql('postgres', "CREATE SCHEMA archive; GRANT USAGE ON SCHEMA archive TO PUBLIC; ALTER TABLE $leaf SET SCHEMA archive; VACUUM ANALYZE apikey.usage");

@@ -342,3 +342,13 @@ SET client_min_messages = log; SET debug_print_plan = on; SELECT apikey.tenant_p
 SET force_parallel_mode = on; SET parallel_setup_cost = 0; SELECT code FROM apikey.verify('<keytext>');
 --- inside a function that is marked parallel safe | same
 SET force_parallel_mode = on; CREATE FUNCTION pg_temp.f() RETURNS text PARALLEL SAFE LANGUAGE sql AS $$ SELECT code FROM apikey.verify('<keytext>') $$; SELECT pg_temp.f();
+--- a report of a time that is no time | same
+SELECT apikey.report_html('<tenant>', 'infinity', '-infinity');
+--- the cost of a period that is none | same
+SELECT * FROM apikey.cost_report('nonsense', '<tenant>', 99);
+--- a budget that cannot be | same
+SELECT apikey.set_budget('<tenant>', '', -1, 'nonsense', 'nowhere', 7, NULL);
+--- a budget of others to be dropped | same
+SELECT apikey.drop_budget('<tenant>', 'CANARYB budget');
+--- the next number of a budget | same | admin,above
+SELECT apikey.set_budget('<child>', 'x', 1) > 0;

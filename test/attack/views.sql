@@ -1,4 +1,5 @@
-Ways to read what belongs to others through the views of usage and of keys.
+Ways to read what belongs to others through the views of usage and of keys, and
+to get at what prices, budgets, sums and sketches are made of.
 Four of these run with the rights of their owner: key_label, environment_label,
 secret_label and key_control.  The form is that of reads.sql.
 
@@ -86,3 +87,50 @@ SELECT apikey._view_now() > '2020-01-01';
 SELECT apikey._accepted(1, 2);
 --- another clock for the views | denied
 SET apikey.test_now = '0';
+
+--- prices, budgets, classes and sums of others by their number | empty | analyst,auditor,operator,admin,above
+SELECT * FROM apikey.price WHERE tenant_id = <tid>; SELECT * FROM apikey.budget WHERE tenant_id = <tid>; SELECT * FROM apikey.endpoint_class WHERE tenant_id = <tid>; SELECT * FROM apikey.usage_hourly WHERE key_id = <key>; SELECT * FROM apikey.usage_daily WHERE tenant_id = <tid>;
+--- a leaky function over prices, budgets, classes and sums | clean
+CREATE FUNCTION pg_temp.leak(t text) RETURNS boolean COST 0.0000001 LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'leak: %', t; RETURN true; END $$;
+SELECT count(*) FROM apikey.price WHERE pg_temp.leak(note) AND pg_temp.leak(endpoint); SELECT count(*) FROM apikey.budget WHERE pg_temp.leak(name); SELECT count(*) FROM apikey.endpoint_class WHERE pg_temp.leak(class); SELECT count(*) FROM apikey.usage_daily WHERE pg_temp.leak(endpoint_class);
+--- a leaky function over what calls return | clean
+CREATE FUNCTION pg_temp.leak(t text) RETURNS boolean COST 0.0000001 LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'leak: %', t; RETURN true; END $$;
+SELECT count(*) FROM apikey.cost_report('year') WHERE pg_temp.leak(tenant) AND pg_temp.leak(owner); SELECT count(*) FROM apikey.budget_status WHERE pg_temp.leak(tenant) AND pg_temp.leak(name);
+--- errors that only rows of B raise, in prices, budgets and sums | clean
+SELECT count(*) FROM apikey.price WHERE 1 / (tenant_id - <tid>) > 0; SELECT count(*) FROM apikey.budget WHERE 1 / (tenant_id - <tid>) > 0; SELECT count(*) FROM apikey.usage_hourly WHERE 1 / (key_id - <key>) > 0; SELECT count(*) FROM apikey.endpoint_class WHERE 1 / (tenant_id - <tid>) > 0;
+--- the report of a tenant tells of no other | own <title> | analyst,auditor,operator,admin,above
+SELECT apikey.report_html('<own_tenant>', now() - interval '2 days', now() + interval '1 hour');
+--- the report of others | denied 42704,42501
+SELECT apikey.report_html('<tenant>');
+--- bytes that are no histogram | denied 22P03,42501
+SELECT apikey.latency_percentile(pg_catalog.decode('01ffffffffffffffff7f01', 'hex'), 0.5);
+--- a histogram with more than fits into it | denied 22P03,42501
+SELECT apikey.latency_merge(('\x01' || repeat('0001', 2000))::bytea);
+--- a histogram as large as a value may be | denied 22P03,42501
+SELECT apikey.latency_percentile(('\x01' || repeat('ff', 50000000))::bytea, 1);
+--- bytes that are no set of addresses | denied 22P03,42501
+SELECT apikey.ip_merge(('\x02' || repeat('ff', 640))::bytea);
+--- a set of addresses in another order | denied 22P03,42501
+SELECT apikey.ip_count('\x010000000200000001'::bytea);
+--- a fraction that is no number | denied 22023,42501
+SELECT apikey.latency_percentile('\x010001'::bytea, 'NaN');
+--- an index of the rollups' class on a table of one's own | clean
+CREATE TEMP TABLE mine (at timestamptz, n int); CREATE INDEX ON mine USING brin (at apikey.change_ops, n, at) WITH (pages_per_range = 1);
+INSERT INTO mine SELECT CASE WHEN i % 3 = 0 THEN NULL ELSE now() END, i FROM generate_series(1, 2000) i; VACUUM ANALYZE mine; INSERT INTO mine SELECT NULL, i FROM generate_series(1, 2000) i; DELETE FROM mine WHERE n % 2 = 0; VACUUM mine; REINDEX TABLE mine;
+SET enable_seqscan = off; SELECT count(*) FROM mine WHERE at IS NULL;
+--- what that index is asked by | denied
+CREATE TEMP TABLE mine (at timestamptz); SELECT count(*) FROM mine WHERE at OPERATOR(apikey.@~) 5;
+--- an operator of one's own over its function | denied
+CREATE OPERATOR pg_temp.@~~ (LEFTARG = timestamptz, RIGHTARG = bigint, FUNCTION = apikey._changed_since);
+--- an operator class of one's own over its functions | denied
+CREATE OPERATOR CLASS pg_temp.mine FOR TYPE bigint USING brin AS FUNCTION 1 apikey._change_opcinfo(internal);
+--- an aggregate of one's own over the steps of others | denied 42501,42P13
+CREATE AGGREGATE pg_temp.mine (bytea) (SFUNC = apikey._latency_merge_step, STYPE = internal);
+--- an end of all counting: a lock of what it keeps | denied
+BEGIN; LOCK TABLE apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
+--- locks of the classes of endpoints | denied
+BEGIN; LOCK TABLE apikey.endpoint_class IN ROW EXCLUSIVE MODE;
+--- sums of one's own | denied
+INSERT INTO apikey.usage_hourly (hour, code, calls, denials, errors, units, bytes_in, bytes_out, latency_calls, latency_us) VALUES (now(), 'VALID', 1, 0, 0, 1, 0, 0, 0, 0);
+--- a price of one's own | denied
+INSERT INTO apikey.price (currency, valid_from, author, created_at) VALUES ('EUR', now(), 'x', now());
