@@ -49,8 +49,8 @@ segment_matches(ApikeyStr pattern, ApikeyStr segment)
 bool
 apikey_price_matches(ApikeyStr endpoint, ApikeyStr class)
 {
-	ApikeyStr	pattern;
-	ApikeyStr	segment;
+	ApikeyStr	pattern = {NULL, 0};
+	ApikeyStr	segment = {NULL, 0};
 
 	for (;;)
 	{
