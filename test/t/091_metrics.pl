@@ -221,6 +221,14 @@ $program = (grep { -x } map { "$_/prometheus-sql-exporter" } split /:/, $ENV{PAT
 ok(-x $program, 'Debian has the exporter') or BAIL_OUT('prometheus-sql-exporter is missing');
 
 my $exporter;
+END
+{
+	# of a test that died
+	my $rc = $?;
+	$exporter->{harness}->kill_kill if $exporter;
+	$? = $rc;
+}
+
 sub exporter_start
 {
 	my ($role, $path) = @_;
