@@ -108,6 +108,8 @@ sub try_as
 		  . "\\echo >>> $i\n$statements->[$i]\n\\echo\n\\echo <<<\n"
 		  . "\\set VERBOSITY terse\nROLLBACK;\nDISCARD ALL;\n";
 	}
+	# its name has changed
+	$script =~ s/\bforce_parallel_mode\b/debug_parallel_query/g if $node->pg_version >= 16;
 	unlink "$stem.sql";
 	append_to_file("$stem.sql", $script);
 	IPC::Run::run(

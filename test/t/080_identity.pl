@@ -101,9 +101,10 @@ foreach my $options ("-c apikey.context=" . ($forged =~ s/ /\\ /gr), "--apikey.c
 # a setting that an administrator of old wrote past all checks: refused at
 # connection, and by parallel workers, which read settings too
 $primary->safe_psql('postgres', "INSERT INTO pg_db_role_setting VALUES (0, 'app'::regrole, ARRAY['apikey.context=$forged'])");
-my ($rc, $out, $err) = $primary->psql('postgres', <<'SQL', extra_params => [ '-U', 'app' ]);
+my $parallel_mode = $primary->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode';
+my ($rc, $out, $err) = $primary->psql('postgres', <<"SQL", extra_params => [ '-U', 'app' ]);
 SELECT who();
-SET force_parallel_mode = on;
+SET $parallel_mode = on;
 SELECT apikey.current_tenant() IS NULL AND apikey.current_key_id() IS NULL AND NOT apikey.has_scope('a');
 SQL
 is($out, "- - -\nt", 'a stored setting sets nobody, nor in a worker');
