@@ -325,7 +325,10 @@ RESET apikey.rollup_hourly_retention;
 RESET apikey.rollup_daily_retention;
 SET apikey.rollup_hourly_retention = '3599s';
 SET apikey.rollup_daily_retention = '86399s';
+-- since 18 the bounds are shown with their unit
+\set VERBOSITY sqlstate
 SET apikey.rollup_interval = 0;
+\set VERBOSITY terse
 
 -- --- rights ------------------------------------------------------------------
 
