@@ -230,8 +230,8 @@ $$;
 -- One scan makes the sums, with the shapes of endpoints in place of their classes
 -- (src/rollup_rows.c).  Then all shapes are classified at once: what is learnt of
 -- them may merge rows of the rollups, so that comes before any are stored.
--- Rows that are stored meanwhile are of transactions that are not in seen, which is
--- a value and not what a statement sees.
+-- Rows that are stored meanwhile are not in these sums; one that is deleted
+-- meanwhile is.
 --
 -- Memory is bounded: sums that do not fit into work_mem wait in a file, and are
 -- merged key by key (src/rollup_group.c).  Shapes stay in memory, and a client can

@@ -28,10 +28,23 @@ apikey_names_begin(ApikeyNames *names, MemoryContext context)
 	names->slots = new_slots(names);
 }
 
+/*
+ * The strings are endpoints that clients make up: where they could know the hash
+ * they could make up many of the same one.
+ */
 uint32
 apikey_names_hash(ApikeyStr bytes)
 {
-	return hash_bytes((const unsigned char *) bytes.ptr, bytes.len);
+	static uint64 seed;
+	static bool seeded = false;
+
+	if (!seeded)
+	{
+		if (!pg_strong_random(&seed, sizeof(seed)))
+			elog(ERROR, "could not get random bytes");
+		seeded = true;
+	}
+	return (uint32) hash_bytes_extended((const unsigned char *) bytes.ptr, bytes.len, seed);
 }
 
 /* the place of a string, or the free one where it belongs */

@@ -28,6 +28,8 @@ typedef struct ApikeyNames
 } ApikeyNames;
 
 extern void apikey_names_begin(ApikeyNames *names, MemoryContext context);
+
+/* The hash of a string, another one in each process. */
 extern uint32 apikey_names_hash(ApikeyStr bytes);
 
 /* The number of a string; it is new if it equals what names->count was before. */
