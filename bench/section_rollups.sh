@@ -26,20 +26,28 @@ rollup_db rolled_many 20 2000 "$ROLLED" 7
 rollup_db rolled_few 2 10 "$ROLLED" 1
 rollup_db unrolled 20 2000 10000 7
 
-# all of them, from nothing: rows per second
+# all of them, from nothing: rows per second on the clock, which other work on the
+# machine slows down, and per second of processor time of the session that counts
+cpu_time="SELECT split_part(pg_read_file('/proc/self/schedstat', 0, 100), ' ', 1)::numeric / 1e9 AS"
 measure_rollup_all()
 {
-	sql -d "$1" <<-SQL
+	sql -d "$1" >"$work/rollup_all" <<-SQL
 		TRUNCATE apikey.usage_hourly, apikey.usage_daily;
 		UPDATE apikey.rollup_state SET seen = NULL, scan_from = NULL, rows = 0, counted_at = clock_timestamp();
 		CHECKPOINT;
+		$cpu_time cpu_began \gset
 		SELECT clock_timestamp() AS began \gset
 		SELECT apikey.refresh_rollups() AS counted \gset
 		SELECT round(:counted / extract(epoch FROM clock_timestamp() - :'began'::timestamptz));
+		$cpu_time cpu_ended \gset
+		SELECT round(:counted / (:cpu_ended - :cpu_began));
 	SQL
+	head -n 1 "$work/rollup_all"
 }
 measure_rollup_many() { measure_rollup_all rolled_many; }
+measure_rollup_many_cpu() { tail -n 1 "$work/rollup_all"; }
 measure_rollup_few() { measure_rollup_all rolled_few; }
+measure_rollup_few_cpu() { tail -n 1 "$work/rollup_all"; }
 
 # ten thousand more of the last hour: milliseconds
 measure_rollup_new()
@@ -71,9 +79,10 @@ rollup_rows()
 	sql -d "$1" -c 'SELECT round(sum(calls) / count(*), 1) FROM apikey.usage_hourly'
 }
 
-rounds rollup_many rollup_few
+rounds rollup_many rollup_many_cpu rollup_few rollup_few_cpu
 row "refresh_rollups(), $ROLLED rows at once, $(rollup_rows rolled_many) to a sum" rollup_many \
 	"$(rollup_rows rolled_few) to a sum" rollup_few ""
+row "the same, rows per second of processor time" rollup_many_cpu "$(rollup_rows rolled_few) to a sum" rollup_few_cpu ""
 rounds rollup_beside rollup_alone rollup_idle
 row "the same, 10000 new rows beside $ROLLED counted ones" rollup_beside "beside 10000" rollup_alone "" ms
 plain_row "the same, nothing new" rollup_idle "" ms
