@@ -193,7 +193,7 @@ BEGIN
 			apikey._show_share((f #>> '{totals,denied}')::numeric, calls) || ' of all requests were denied.' END, 'Denials'),
 		(6, 2, 'endpoints', CASE WHEN (f #>> '{totals,logged}')::numeric >= 100 AND (f #>> '{totals,errors}')::numeric >= 0.01 * (f #>> '{totals,logged}')::numeric THEN
 			apikey._show_share((f #>> '{totals,errors}')::numeric, (f #>> '{totals,logged}')::numeric) || ' of all answers were server errors.' END, 'Endpoints'),
-		(7, 2, 'unknown', CASE WHEN (f #>> '{unknown,denied}')::numeric >= 100 AND (f #>> '{unknown,denied}')::numeric >= 5 * (f #>> '{unknown,before}')::numeric THEN
+		(7, 2, 'unknown', CASE WHEN f ->> 'tenant' IS NULL AND (f #>> '{unknown,denied}')::numeric >= 100 AND (f #>> '{unknown,denied}')::numeric >= 5 * (f #>> '{unknown,before}')::numeric THEN
 			apikey._show_count((f #>> '{unknown,denied}')::numeric, 'attempt', 'attempts') || ' without a known key, '
 				|| CASE WHEN (f #>> '{unknown,before}')::numeric = 0 THEN 'none' ELSE apikey._show_number((f #>> '{unknown,before}')::numeric) END || ' in the period before.' END, 'Unknown keys'),
 		(8, 1, 'calendar', CASE WHEN old > 0 THEN
