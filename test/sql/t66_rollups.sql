@@ -244,6 +244,21 @@ SELECT action, object, after - 'rows' AS after FROM apikey.audit_log WHERE actio
 SELECT apikey.recount_rollups('2067-07-09 00:00+00', '2067-07-10 00:00+00') > 0 AS recounted;
 SELECT * FROM pg_temp.differences() WHERE at > '2067-07-09';
 
+-- in runs that wait in files, as where there are more sums than fit into memory:
+-- keys and hours are in each of them, sums of one key go on in the next
+BEGIN;
+ALTER FUNCTION apikey._count_rows SET work_mem = '64kB';
+INSERT INTO apikey.usage (at, tenant_id, key_id, environment_id, code, endpoint, latency_us, bytes_in, units, ip)
+SELECT timestamptz '2067-07-09 00:00' + i % 13 * interval '1 hour', 660007, i % 7, i % 3, CASE WHEN i % 5 = 0 THEN 'EXPIRED' ELSE 'VALID' END,
+	'/t66/runs/' || chr(97 + i % 17), nullif(i % 11, 0) * i, CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN 9223372036854775807 ELSE -9223372036854775807 END, 9223372036854775807 - i, '10.67.0.0'::inet + i % 3000
+FROM generate_series(1, 20000) i;
+DELETE FROM apikey.usage_hourly;
+DELETE FROM apikey.usage_daily;
+-- the set of all: also what this transaction has stored
+SELECT apikey._count_rows(:'leaf', NULL, NULL, NULL, NULL, true, true) = (SELECT count(*) FROM ONLY :leaf) AS counted;
+SELECT * FROM pg_temp.differences() WHERE at > '2067-07-09';
+ROLLBACK;
+
 -- in parts, as where there are too many endpoints
 BEGIN;
 SELECT count(*) > 2 AS many FROM (SELECT DISTINCT tenant_id, apikey._endpoint_shape(endpoint) FROM ONLY :leaf) s;
