@@ -335,7 +335,7 @@ make_row(ApikeyKey *key)
 	Datum		values[APIKEY_ROW_COLUMNS];
 	bool		nulls[APIKEY_ROW_COLUMNS] = {false};
 	uint16		infomask = 0;
-	bits8		bits[(APIKEY_ROW_COLUMNS + 7) / 8];	/* BITMAPLEN() is a function since 18 */
+	bits8		bits[(APIKEY_ROW_COLUMNS + 7) / 8]; /* as BITMAPLEN() has it */
 
 	values[0] = BoolGetDatum(true);
 	values[1] = CStringGetTextDatum(apikey_code_name(APIKEY_VALID));
