@@ -15,6 +15,7 @@
 #include "lib/hyperloglog.h"
 #include "utils/inet.h"
 
+#include "aggregate.h"
 #include "compat.h"
 #include "sketch_state.h"
 
@@ -42,18 +43,6 @@ malformed(const char *what)
 			 errdetail("It is a value of apikey.usage_hourly or apikey.usage_daily, or one merged from them.")));
 }
 
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("this function is a step of an aggregate and cannot be called by itself")));
-	return context;
-}
-
 /* --- latencies ---------------------------------------------------------- */
 
 /* Read an argument into entries; returns their number. */
@@ -72,7 +61,7 @@ read_histogram(bytea *value, ApikeyHistogramEntry *entries)
 Datum
 apikey_latency_step(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	ApikeyLatencyState *state = PG_ARGISNULL(0) ? NULL : (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 
 	if (PG_ARGISNULL(1))
@@ -88,7 +77,7 @@ apikey_latency_step(PG_FUNCTION_ARGS)
 Datum
 apikey_latency_merge_step(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	ApikeyLatencyState *state = PG_ARGISNULL(0) ? NULL : (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 	ApikeyHistogramEntry entries[APIKEY_HISTOGRAM_BUCKETS];
 	int			n;
@@ -107,7 +96,7 @@ apikey_latency_merge_step(PG_FUNCTION_ARGS)
 Datum
 apikey_latency_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	ApikeyLatencyState *state = PG_ARGISNULL(0) ? NULL : (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -127,7 +116,7 @@ apikey_latency_bytes(PG_FUNCTION_ARGS)
 {
 	ApikeyLatencyState *state = (ApikeyLatencyState *) PG_GETARG_POINTER(0);
 
-	(void) aggregate_context(fcinfo);
+	(void) apikey_aggregate_context(fcinfo);
 	PG_RETURN_BYTEA_P(apikey_latency_value(state->entries, state->n));
 }
 
@@ -137,7 +126,7 @@ apikey_latency_state(PG_FUNCTION_ARGS)
 	ApikeyHistogramEntry entries[APIKEY_HISTOGRAM_BUCKETS];
 	int			n;
 
-	(void) aggregate_context(fcinfo);
+	(void) apikey_aggregate_context(fcinfo);
 	n = read_histogram(PG_GETARG_BYTEA_PP(0), entries);
 	PG_RETURN_POINTER(apikey_latency_state_merge(CurrentMemoryContext, NULL, entries, n));
 }
@@ -191,7 +180,7 @@ read_set(bytea *value, ApikeyIpSet *set)
 Datum
 apikey_ip_step(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	ApikeyIpState *state = PG_ARGISNULL(0) ? NULL : (ApikeyIpState *) PG_GETARG_POINTER(0);
 	inet	   *address;
 
@@ -210,7 +199,7 @@ apikey_ip_step(PG_FUNCTION_ARGS)
 Datum
 apikey_ip_merge_step(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	ApikeyIpState *state = PG_ARGISNULL(0) ? NULL : (ApikeyIpState *) PG_GETARG_POINTER(0);
 	ApikeyIpSet set;
 
@@ -227,7 +216,7 @@ apikey_ip_merge_step(PG_FUNCTION_ARGS)
 Datum
 apikey_ip_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	ApikeyIpState *state = PG_ARGISNULL(0) ? NULL : (ApikeyIpState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -240,7 +229,7 @@ apikey_ip_combine(PG_FUNCTION_ARGS)
 Datum
 apikey_ip_bytes(PG_FUNCTION_ARGS)
 {
-	(void) aggregate_context(fcinfo);
+	(void) apikey_aggregate_context(fcinfo);
 	PG_RETURN_BYTEA_P(apikey_ip_value(&((ApikeyIpState *) PG_GETARG_POINTER(0))->set));
 }
 
@@ -249,7 +238,7 @@ apikey_ip_state(PG_FUNCTION_ARGS)
 {
 	ApikeyIpSet set;
 
-	(void) aggregate_context(fcinfo);
+	(void) apikey_aggregate_context(fcinfo);
 	read_set(PG_GETARG_BYTEA_PP(0), &set);
 	PG_RETURN_POINTER(apikey_ip_state_merge(CurrentMemoryContext, NULL, &set));
 }

@@ -22,6 +22,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "aggregate.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(apikey_accepted);
@@ -57,18 +58,6 @@ kind_of(const text *code)
 	if (CODE_IS(code, "LOGGED"))
 		return KIND_LOGGED;
 	return KIND_DENIED;
-}
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("this function is a step of an aggregate and cannot be called by itself")));
-	return context;
 }
 
 /* --- a piece of time by itself ------------------------------------------- */
@@ -200,7 +189,7 @@ double_of(FunctionCallInfo fcinfo, int arg)
 Datum
 apikey_report_tally_step(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	Tally	   *tally = PG_ARGISNULL(0) ? NULL : (Tally *) PG_GETARG_POINTER(0);
 	TimestampTz at;
 	text	   *code;
@@ -335,7 +324,7 @@ apikey_report_tally_final(PG_FUNCTION_ARGS)
 	Datum	   *values;
 	int64		calls[2] = {0, 0};
 
-	(void) aggregate_context(fcinfo);
+	(void) apikey_aggregate_context(fcinfo);
 	if (tally == NULL)
 		PG_RETURN_NULL();
 	facts[BYTES] = tally->bytes;
@@ -430,7 +419,7 @@ typedef struct Sums
 Datum
 apikey_sum_step(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext context = apikey_aggregate_context(fcinfo);
 	Sums	   *state = PG_ARGISNULL(0) ? NULL : (Sums *) PG_GETARG_POINTER(0);
 	ArrayType  *list;
 	double	   *more;
@@ -474,7 +463,7 @@ apikey_sum_final(PG_FUNCTION_ARGS)
 	Sums	   *state = PG_ARGISNULL(0) ? NULL : (Sums *) PG_GETARG_POINTER(0);
 	Datum	   *values;
 
-	(void) aggregate_context(fcinfo);
+	(void) apikey_aggregate_context(fcinfo);
 	if (state == NULL)
 		PG_RETURN_NULL();
 	values = palloc(Max(state->n, 1) * sizeof(Datum));
