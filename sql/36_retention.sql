@@ -158,6 +158,30 @@ BEGIN
 END
 $$;
 
+-- A tenant is not moved out of the class that holds for it, nor into another one,
+-- but by those who assign classes: rows would be deleted sooner, or kept longer,
+-- than they decided.  One of its own goes along.  Called under the locks of a
+-- move; tells nothing of the classes.
+CREATE FUNCTION apikey._check_moved_class(tid bigint, was_parent bigint, parent_tid bigint, tenant text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT apikey._may('admin', NULL)
+		AND NOT EXISTS (SELECT FROM apikey.usage_class_tenant a WHERE a.tenant_id = tid)
+		AND (SELECT a.class FROM apikey._tenant_chain(was_parent) c JOIN apikey.usage_class_tenant a ON a.tenant_id = c.tenant_id
+			 ORDER BY c.depth LIMIT 1)
+			IS DISTINCT FROM
+			(SELECT a.class FROM apikey._tenant_chain(parent_tid) c JOIN apikey.usage_class_tenant a ON a.tenant_id = c.tenant_id
+			 ORDER BY c.depth LIMIT 1)
+	THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = format('permission denied to move tenant "%s"', apikey._shown(tenant)),
+			DETAIL = 'Its usage would be kept for another time: that takes access "admin" on all tenants.',
+			HINT = 'Who has that may move it, or first give it a class of its own with apikey.assign_usage_class().';
+	END IF;
+END
+$$;
+
 COMMENT ON TABLE apikey.usage_class IS 'classes of tenants whose usage is kept for a time of their own';
 COMMENT ON COLUMN apikey.usage_class.name IS 'the class';
 COMMENT ON COLUMN apikey.usage_class.retention IS 'how long their rows of usage are kept, at least';
@@ -171,6 +195,7 @@ COMMENT ON FUNCTION apikey.assign_usage_class IS
 	'puts a tenant and those below it into a class of usage retention, or, with NULL, into none';
 COMMENT ON FUNCTION apikey._set_usage_class IS 'body of set_usage_class';
 COMMENT ON FUNCTION apikey._assign_usage_class IS 'body of assign_usage_class';
+COMMENT ON FUNCTION apikey._check_moved_class IS 'internal: a move that changes the class of a tenant is for admins of all tenants';
 COMMENT ON FUNCTION apikey._tenant_retention IS 'internal: tenants for which a class of retention holds';
 COMMENT ON FUNCTION apikey._usage_retention IS 'internal: how long usage is kept of tenants without a class';
 COMMENT ON FUNCTION apikey._usage_edge IS 'internal: leaves that ended until then are over for every tenant';

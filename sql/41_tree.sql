@@ -367,6 +367,7 @@ BEGIN
 	PERFORM apikey._hold_tenant(parent_tid);
 	PERFORM apikey._check_tree(parent_tid, (SELECT max(b.depth) + 1 FROM apikey._tenant_tree(tid) b),
 							   (SELECT max(b.limits) FROM apikey._tenant_tree(tid) b));
+	PERFORM apikey._check_moved_class(tid, was_parent, parent_tid, tenant);
 	PERFORM apikey._check_moved_policies(moved, ARRAY(SELECT unnest(was_above) EXCEPT SELECT unnest(above)));
 
 	was := apikey._path(tid);
