@@ -92,6 +92,34 @@ SELECT name FROM apikey.usage_class;
 SELECT apikey.tenant_path(tenant_id) AS tenant, class FROM apikey.usage_class_tenant;
 RESET ROLE;
 
+-- nor by a move: the class that holds stays, or who assigns them decides
+BEGIN;
+SELECT apikey.create_tenant(n, 't64') > 0 AS made FROM unnest('{low,high,none}'::text[]) n;
+SELECT apikey.create_tenant('x', p) > 0 AS made FROM unnest('{t64/eu,t64/low,t64/high}'::text[]) p;
+SELECT apikey.assign_usage_class('t64/low', 'short'), apikey.assign_usage_class('t64/high', 'gold');
+SET LOCAL ROLE t64_admin;
+SAVEPOINT s;
+SELECT apikey.move_tenant('t64/eu', 't64/low');
+ROLLBACK TO s;
+SELECT apikey.move_tenant('t64/low/x', 't64');
+ROLLBACK TO s;
+SELECT apikey.move_tenant('t64/low/x', 't64/high');
+ROLLBACK TO s;
+SELECT (apikey.move_tenant('t64/none', 't64/eu')).tenant AS none_of_its_own, (apikey.move_tenant('t64/high/x', 't64')).tenant AS the_same_class,
+	(apikey.move_tenant('t64/high', 't64/low')).tenant AS its_own;
+RESET ROLE;
+SELECT apikey.assign_usage_class('t64', NULL);
+SET LOCAL ROLE t64_admin;
+SAVEPOINT s;
+SELECT apikey.move_tenant('t64/eu', 't64/low');
+ROLLBACK TO s;
+SELECT apikey.move_tenant('t64/low/x', 't64/eu/none');
+ROLLBACK TO s;
+RESET ROLE;
+SELECT (apikey.move_tenant('t64/eu', 't64/low')).tenant AS of_all_tenants;
+SELECT apikey.tenant_path(tenant_id) AS tenant, retention FROM apikey._tenant_retention() WHERE apikey.tenant_path(tenant_id) LIKE 't64/%' ORDER BY 1;
+ROLLBACK;
+
 -- rows go when their whole leaf is older than the retention of their tenant
 SELECT tenant_id AS t64 FROM apikey.tenant WHERE name = 't64' \gset
 SELECT tenant_id AS t64b FROM apikey.tenant WHERE name = 't64b' \gset
