@@ -9,7 +9,10 @@
 --	  they count as '*', from then on and in what is counted already;
 --	- a tenant has at most 1000 classes: a shape that would be one more counts
 --	  as its longest prefix that is known, with "/**" (not a row of its own).
---	  Of a full list the classes are forgotten that no row of the rollups has;
+--	  The star of a collapsed prefix is one of them: where it makes no room and
+--	  there is none, the prefix is not collapsed, and what is new below is "/**".
+--	  Of a full list the classes are forgotten that no row of the rollups has,
+--	  the collapsed ones when no row has a star in their place;
 --	- requests that were denied teach nothing, or a scanner would fill the list
 --	  with what is not there: what they ask for that is not known is "/**";
 --	- what a price tells apart is never thrown together.  Where the star or the
@@ -24,7 +27,8 @@
 -- Invariants, at the end of each transaction, per tenant: no class has a segment
 -- other than '*' below a collapsed prefix, unless for a price; no row of
 -- usage_hourly or usage_daily has; collapsed prefixes are stored as the class
--- prefix/* with collapsed_at.  Each price that was set before a request was
+-- prefix/* with collapsed_at; without those that prices keep apart there are at
+-- most 1000.  Each price that was set before a request was
 -- counted is for its class if it is for its shape, and only then: so what it
 -- costs does not depend on what else was asked for, and not on when it was
 -- counted.  Which prices those are, _classify() says under its lock.
@@ -34,9 +38,14 @@ CREATE TABLE apikey.endpoint_class (
 	tenant_id		pg_catalog.int8 NOT NULL,
 	class			pg_catalog.text NOT NULL,
 	first_seen_at	pg_catalog.timestamptz NOT NULL,
-	collapsed_at	pg_catalog.timestamptz,
-	PRIMARY KEY (tenant_id, class)
+	collapsed_at	pg_catalog.timestamptz
 );
+-- The key, but not as text: an index of that would tell whoever may read some of
+-- the table, by the rows that row security takes away from what it finds, how
+-- the classes of others begin.  Clients choose the names, so not by a function
+-- of which two with the same result are known.
+CREATE UNIQUE INDEX endpoint_class_key ON apikey.endpoint_class
+	(tenant_id, pg_catalog.sha256(pg_catalog.replace(class, E'\\', E'\\\\')::pg_catalog.bytea));
 
 ALTER TABLE apikey.endpoint_class ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY endpoint_class_read ON apikey.endpoint_class FOR SELECT USING (
@@ -117,6 +126,40 @@ BEGIN
 END
 $$;
 
+-- Which of the crowded prefixes, all of one depth, may be collapsed: those that
+-- make room or need none, and as many of the others as there is room for.  No one
+-- needs more than its star.
+CREATE FUNCTION apikey._room_for_stars(known text[], prefixes text[], crowded text[], most integer,
+	OUT fitting text[], OUT roomless text[])
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	depth integer := cardinality(string_to_array(crowded[1], '/'));
+	-- what only prices keep is beyond the bound
+	plain text[] := ARRAY(
+		SELECT u.class FROM unnest(known, apikey._endpoint_collapse(known, prefixes, '{}')) u (class, plain)
+		WHERE u.class = u.plain);
+BEGIN
+	WITH images AS (
+		SELECT array_to_string((string_to_array(i.class, '/'))[1:depth], '/') AS prefix, i.class
+		FROM unnest(apikey._endpoint_collapse(plain, prefixes || crowded, '{}')) i (class)
+	), needs AS (
+		SELECT c.prefix, count(DISTINCT i.class) - count(i.class)
+			+ CASE WHEN bool_or(i.class = c.prefix || '/*') THEN 0 ELSE 1 END AS places
+		FROM unnest(crowded) c (prefix) LEFT JOIN images i USING (prefix)
+		GROUP BY c.prefix
+	), sums AS (
+		SELECT n.prefix, n.places <= 0
+			OR sum(n.places) OVER (ORDER BY n.places, n.prefix COLLATE "C") <= most - cardinality(plain) AS fits
+		FROM needs n
+	)
+	SELECT coalesce(array_agg(s.prefix) FILTER (WHERE s.fits), '{}'), coalesce(array_agg(s.prefix) FILTER (WHERE NOT s.fits), '{}')
+	INTO fitting, roomless
+	FROM sums s;
+END
+$$;
+
 -- One tenant's shapes: learns what is new, if it is to write, and gives the
 -- class of each.  changed: there is something to learn.
 CREATE FUNCTION apikey._classify_tenant(tenant_id bigint, shapes text[], accepted boolean[], write boolean,
@@ -133,6 +176,8 @@ DECLARE
 	endpoints text[] := apikey._price_endpoints(tenant_id);
 	fresh text[];					-- accepted, not known
 	crowded text[];
+	roomless text[];				-- of these
+	beyond text[] := '{}';			-- fresh below those
 	mapped text[];
 	before text[];
 	collapses boolean := false;
@@ -159,6 +204,15 @@ BEGIN
 			SELECT u.class FROM unnest(before, apikey._endpoint_collapse(before, prefixes, '{}')) u (class, plain)
 			WHERE u.class = u.plain), most_children);
 		EXIT WHEN cardinality(crowded) = 0;
+		SELECT r.fitting, r.roomless INTO crowded, roomless
+		FROM apikey._room_for_stars(known, prefixes, crowded, most_classes) r;
+		IF cardinality(roomless) > 0 THEN
+			before := ARRAY(SELECT f FROM unnest(fresh) f, unnest(roomless) p WHERE starts_with(f, p || '/'));
+			EXIT WHEN cardinality(before) = 0 AND cardinality(crowded) = 0;
+			beyond := beyond || before;
+			fresh := ARRAY(SELECT unnest(fresh) EXCEPT SELECT unnest(before));
+			CONTINUE WHEN cardinality(crowded) = 0;
+		END IF;
 		collapses := true;
 		-- what was collapsed below one of these stays so, one star higher
 		prefixes := prefixes || crowded;
@@ -171,6 +225,7 @@ BEGIN
 			SELECT unnest(apikey._endpoint_collapse(known, prefixes, endpoints))
 			UNION SELECT p || '/*' FROM unnest(prefixes) p);
 		fresh := ARRAY(SELECT unnest(apikey._endpoint_collapse(fresh, prefixes, endpoints)) EXCEPT SELECT unnest(known));
+		beyond := apikey._endpoint_collapse(beyond, prefixes, endpoints);
 		mapped := apikey._endpoint_collapse(mapped, prefixes, endpoints);
 	END LOOP;
 
@@ -179,7 +234,7 @@ BEGIN
 		SELECT f FROM unnest(fresh) f ORDER BY f COLLATE "C" LIMIT greatest(most_classes - cardinality(known), 0));
 	IF cardinality(endpoints) > 0 THEN
 		-- what only prices tell from the tails of what is known
-		fresh := ARRAY(SELECT unnest(fresh) EXCEPT SELECT unnest(known));
+		fresh := ARRAY(SELECT unnest(fresh || beyond) EXCEPT SELECT unnest(known));
 		known := known || ARRAY(
 			SELECT DISTINCT p.class
 			FROM unnest(apikey._endpoint_resolve(fresh, array_fill(true, ARRAY[cardinality(fresh)]), known, endpoints),
@@ -207,7 +262,7 @@ BEGIN
 		CASE WHEN left(k.class, -2) = ANY (prefixes) AND right(k.class, 2) = '/*' THEN apikey._now() END
 	FROM unnest(known) k (class) LEFT JOIN merged m USING (class)
 	WHERE k.class <> ALL (stored) OR m.class IS NOT NULL OR (left(k.class, -2) = ANY (prefixes) AND right(k.class, 2) = '/*')
-	ON CONFLICT (tenant_id, class) DO UPDATE SET
+	ON CONFLICT (tenant_id, sha256(replace(class, E'\\', E'\\\\')::bytea)) DO UPDATE SET
 		first_seen_at = least(e.first_seen_at, excluded.first_seen_at),
 		collapsed_at = coalesce(e.collapsed_at, excluded.collapsed_at);
 	IF collapses THEN
@@ -235,6 +290,7 @@ BEGIN
 		SELECT e.class
 		FROM unnest(tenant_ids, shapes) WITH ORDINALITY u (tenant_id, shape, n)
 			LEFT JOIN apikey.endpoint_class e ON e.tenant_id = u.tenant_id AND e.class = u.shape
+				AND sha256(replace(e.class, E'\\', E'\\\\')::bytea) = sha256(replace(u.shape, E'\\', E'\\\\')::bytea)
 		ORDER BY u.n);
 	-- where one shape is no class, the others may not stay what they are
 	FOR part, places, part_shapes, part_accepted IN
@@ -315,13 +371,15 @@ END
 $$;
 
 -- Makes room in full lists: of one tenant at a time, in turn, the classes that
--- nothing counted is of any more.  Collapsed ones stay.
+-- nothing counted is of any more.  A collapsed prefix stays as long as something
+-- is counted as a star below it: what the star stands for is not known otherwise.
 CREATE FUNCTION apikey._forget_endpoint_classes() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
 	full_lists bigint[];
+	counted text[];
 	forgotten bigint;
 	turn bigint;
 BEGIN
@@ -336,12 +394,15 @@ BEGIN
 		RETURN 0;				-- somebody counts; the next call will do
 	END;
 	turn := full_lists[1 + mod(floor(extract(epoch FROM apikey._now()) / 600)::bigint, cardinality(full_lists))];
+	counted := ARRAY(
+		SELECT h.endpoint_class FROM apikey.usage_hourly h WHERE h.tenant_id = turn AND h.endpoint_class IS NOT NULL
+		UNION
+		SELECT d.endpoint_class FROM apikey.usage_daily d WHERE d.tenant_id = turn AND d.endpoint_class IS NOT NULL);
 	DELETE FROM apikey.endpoint_class e
-	WHERE e.tenant_id = turn AND e.collapsed_at IS NULL
-		AND e.class <> ALL (ARRAY(
-			SELECT h.endpoint_class FROM apikey.usage_hourly h WHERE h.tenant_id = turn AND h.endpoint_class IS NOT NULL
-			UNION
-			SELECT d.endpoint_class FROM apikey.usage_daily d WHERE d.tenant_id = turn AND d.endpoint_class IS NOT NULL));
+	WHERE e.tenant_id = turn AND e.class <> ALL (counted)
+		AND NOT (e.collapsed_at IS NOT NULL AND EXISTS (
+			SELECT FROM unnest(counted) c (class)
+			WHERE starts_with(c.class, left(e.class, -1)) AND split_part(substr(c.class, length(e.class)), '/', 1) LIKE '%*%'));
 	GET DIAGNOSTICS forgotten = ROW_COUNT;
 	RETURN forgotten;
 END
@@ -370,6 +431,8 @@ COMMENT ON FUNCTION apikey._touch_prices() IS
 	'tells those who go by an older snapshot that prices were set since';
 COMMENT ON FUNCTION apikey._merge_classes(bigint, text[], text[]) IS
 	'merges what is counted of a tenant below collapsed prefixes';
+COMMENT ON FUNCTION apikey._room_for_stars(text[], text[], text[], integer) IS
+	'which crowded prefixes may be collapsed for a list not to be longer than it may be';
 COMMENT ON FUNCTION apikey._classify_tenant(bigint, text[], boolean[], boolean) IS
 	'class of each shape of a tenant; learns';
 COMMENT ON FUNCTION apikey._classify_all(bigint[], text[], boolean[], boolean) IS

@@ -105,15 +105,52 @@ SELECT apikey._forget_endpoint_classes() AS not_full;
 SELECT count(*) FROM unnest(pg_temp.classify(:child69, true, VARIADIC pg_temp.shapes('/more/%s', 1, 88))) c;
 SELECT apikey._forget_endpoint_classes() AS forgotten, (SELECT count(*) FROM apikey.endpoint_class WHERE tenant_id = :t69) AS others;
 SELECT class, collapsed_at IS NOT NULL AS collapsed FROM apikey.endpoint_class WHERE tenant_id = :child69 ORDER BY class COLLATE "C";
+
+-- stars of collapsed prefixes take places, too; where there is none, what is new
+-- is a tail
+DELETE FROM apikey.endpoint_class WHERE tenant_id = :child69;
+SELECT count(DISTINCT c) FROM generate_series(1, 11) r, LATERAL unnest(pg_temp.classify(:child69, true, VARIADIC pg_temp.shapes('/f/' || chr(96 + r) || '/%s', 1, 90))) c;
+SELECT c, count(*) FROM generate_series(1, 12) r, LATERAL unnest(pg_temp.classify(:child69, true, VARIADIC pg_temp.shapes('/many/' || chr(96 + r) || '/%s', 1, 101))) c
+GROUP BY c ORDER BY c COLLATE "C";
+SELECT c, count(*) FROM (SELECT array_agg('/x' || chr(96 + r) || s) AS all_at_once FROM generate_series(1, 20) r, unnest(pg_temp.shapes('/%s', 1, 101)) s) x,
+	LATERAL unnest(pg_temp.classify(:child69, true, VARIADIC all_at_once)) c GROUP BY c;
+SELECT count(*), count(collapsed_at) AS collapsed FROM apikey.endpoint_class WHERE tenant_id = :child69;
+-- one that makes room is collapsed, also when one above it cannot be
+SELECT c, count(*) FROM unnest(pg_temp.classify(:child69, true, VARIADIC pg_temp.shapes('/f/a/x%s', 1, 20) || pg_temp.shapes('/new/%s', 1, 101))) c
+GROUP BY c ORDER BY c COLLATE "C";
+SELECT count(*), count(collapsed_at) AS collapsed FROM apikey.endpoint_class WHERE tenant_id = :child69;
+-- they are forgotten, but for those with something counted as their star
+SELECT count(DISTINCT c) FROM unnest(pg_temp.classify(:child69, true, VARIADIC pg_temp.shapes('/f/more/%s', 1, 95))) c;
+SELECT count(*) FROM apikey.endpoint_class WHERE tenant_id = :child69;
+INSERT INTO apikey.usage_hourly SELECT '2026-11-03 12:00+00', :child69, 1, 1, c, 'VALID', 1, 0, 0, 1, 0, 0, 0, 0, NULL, NULL FROM unnest('{/many/a/*/more,/many/b/*,/many/c/x/y,/many/d,/many/e/**}'::text[]) c;
+SELECT apikey._forget_endpoint_classes() AS forgotten;
+SELECT class, collapsed_at IS NOT NULL AS collapsed FROM apikey.endpoint_class WHERE tenant_id = :child69 ORDER BY class COLLATE "C";
 COMMIT;
 
 -- who sees it: analysts, of their tenants
+CREATE FUNCTION pg_temp.hidden(tenant bigint, condition text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	rows bigint := 0;
+BEGIN
+	FOR line IN EXECUTE format('EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) SELECT FROM apikey.endpoint_class WHERE tenant_id = %s AND %s', tenant, condition) LOOP
+		rows := rows + coalesce(substring(line FROM 'Rows Removed by Filter: (\d+)')::bigint, 0);
+	END LOOP;
+	RETURN rows;
+END $$;
 SET ROLE regress_t69_a;
 SELECT count(*) > 0 AS own, count(*) FILTER (WHERE tenant_id NOT IN (:t69, :child69)) AS others FROM apikey.endpoint_class;
 INSERT INTO apikey.endpoint_class VALUES (:t69, '/x', now());
 UPDATE apikey.endpoint_class SET class = '/x';
 DELETE FROM apikey.endpoint_class;
 SELECT apikey._classify(ARRAY[:t69], '{/x}', '{t}');
+-- how many rows row security takes away does not tell what they are
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT c AS condition, pg_temp.hidden(:other69, c)
+FROM unnest(ARRAY['true', 'class = ''/*''', 'class = ''/x''', 'class >= ''/'' AND class < ''0''', 'class >= ''x''', $$sha256(replace(class, E'\\', E'\\\\')::bytea) = sha256('/*')$$]) c;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
 BEGIN; LOCK TABLE apikey.endpoint_class IN ROW EXCLUSIVE MODE; ROLLBACK;
 SET ROLE regress_t69_all;
 SELECT count(DISTINCT tenant_id) >= 3 AS all_tenants FROM apikey.endpoint_class;

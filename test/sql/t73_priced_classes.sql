@@ -98,7 +98,7 @@ SELECT count(DISTINCT c) FROM unnest(pg_temp.classify(VARIADIC ARRAY(SELECT '/v/
 SELECT count(*) FROM apikey.endpoint_class WHERE tenant_id = :t73;
 -- more names with a price than names there may be
 SELECT count(apikey.set_price('t73', '/p/' || pg_temp.name(i), 1, currency => 'EUR')) AS prices FROM generate_series(1, 150) i;
-SELECT count(DISTINCT c), count(*) FILTER (WHERE c = '/p/*') AS others FROM unnest(pg_temp.classify(VARIADIC ARRAY(SELECT '/p/' || pg_temp.name(i) FROM generate_series(1, 400) i))) c;
+SELECT count(DISTINCT c), count(*) FILTER (WHERE c = '/p/**') AS others FROM unnest(pg_temp.classify(VARIADIC ARRAY(SELECT '/p/' || pg_temp.name(i) FROM generate_series(1, 400) i))) c;
 SELECT count(*) FROM apikey.endpoint_class WHERE tenant_id = :t73 AND class LIKE '/p/%';
 ROLLBACK;
 
