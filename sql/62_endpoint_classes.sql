@@ -116,7 +116,7 @@ BEGIN
 				apikey.latency_merge(m.latency), apikey.ip_merge(m.ips)
 			FROM moved m
 			GROUP BY m.%2$I, m.tenant_id, m.key_id, m.environment_id, m.new, m.code
-			ON CONFLICT (tenant_id, %2$I, key_id, environment_id, endpoint_class, code) DO UPDATE SET
+			ON CONFLICT (tenant_id, %2$I, key_id, environment_id, apikey._class_hash(endpoint_class), code) DO UPDATE SET
 				calls = u.calls + excluded.calls, denials = u.denials + excluded.denials, errors = u.errors + excluded.errors,
 				units = u.units + excluded.units, bytes_in = u.bytes_in + excluded.bytes_in, bytes_out = u.bytes_out + excluded.bytes_out,
 				latency_calls = u.latency_calls + excluded.latency_calls, latency_us = u.latency_us + excluded.latency_us,
@@ -177,6 +177,7 @@ DECLARE
 	fresh text[];					-- accepted, not known
 	crowded text[];
 	roomless text[];				-- of these
+	depth integer;					-- of each of these
 	beyond text[] := '{}';			-- fresh below those
 	mapped text[];
 	before text[];
@@ -207,10 +208,15 @@ BEGIN
 		SELECT r.fitting, r.roomless INTO crowded, roomless
 		FROM apikey._room_for_stars(known, prefixes, crowded, most_classes) r;
 		IF cardinality(roomless) > 0 THEN
-			before := ARRAY(SELECT f FROM unnest(fresh) f, unnest(roomless) p WHERE starts_with(f, p || '/'));
-			EXIT WHEN cardinality(before) = 0 AND cardinality(crowded) = 0;
-			beyond := beyond || before;
-			fresh := ARRAY(SELECT unnest(fresh) EXCEPT SELECT unnest(before));
+			before := fresh;
+			depth := cardinality(string_to_array(roomless[1], '/'));
+			-- NOT IN: each is looked up, however many there are
+			fresh := ARRAY(
+				SELECT f FROM unnest(before) f
+				WHERE cardinality(string_to_array(f, '/')) <= depth
+					OR array_to_string((string_to_array(f, '/'))[1:depth], '/') NOT IN (SELECT unnest(roomless)));
+			EXIT WHEN cardinality(fresh) = cardinality(before) AND cardinality(crowded) = 0;
+			beyond := beyond || ARRAY(SELECT unnest(before) EXCEPT SELECT unnest(fresh));
 			CONTINUE WHEN cardinality(crowded) = 0;
 		END IF;
 		collapses := true;

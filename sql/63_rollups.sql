@@ -15,22 +15,25 @@
 --     transaction in the set has ended, so it stores no more rows.
 --   - Subtransactions are transactions of their own here: an xmin may be one.
 --     A snapshot may not know all running ones (more than 64 in one transaction):
---     then each id since the set before is looked up.  Where that would be
---     millions, only what is older than all that run comes into the set.
+--     then each id that is not in the set before is looked up.  The set is kept
+--     as its bounds, so a transaction may have any number of subtransactions; where
+--     there are more ids than can be looked up, or more gaps between them than can
+--     be kept, what has ended among them waits until their transaction ends, too.
+--     What came before them or comes after is counted.
 --   - scan_from spares the run the pages that hold nothing new: the index of
 --     class change_ops keeps for a range of pages when it was changed last, in
 --     transaction ids (src/change_ops.c).  A row that is not in the set was
---     stored by an id from seen's xmin on, and its page was changed later than
---     that.  One long transaction elsewhere would hold that xmin back for
+--     stored by an id from the first bound of seen on, and its page was changed later than
+--     that.  One long transaction elsewhere would hold that bound back for
 --     hours.  So it is also asked who may have stored rows in this leaf and
 --     still runs: who holds a lock of it (_leaf_clock).  What others store is
 --     to come, and will be later than the clock is now.
 --   - A crash gives those ids out again of which the WAL knows nothing: of
 --     transactions that were running and had written to temporary tables only.
 --     So nothing above what the WAL is certain to know may be kept here.  An id
---     below seen's xmax is in the set only if it had ended, and the WAL had its
---     commit or abort before others could tell; xmax is the last of these and
---     one.  Without more, scan_from might be above: so it is at most that xmax
+--     below seen's last bound is in the set only if it had ended, and the WAL had its
+--     commit or abort before others could tell; that bound is the last of these and
+--     one.  Without more, scan_from might be above: so it is at most that bound
 --     or the run's own id and one, whichever is later; the WAL has the run's id
 --     with its row of rollup_state.  The index may keep later times for a page:
 --     then it is read once too often.
@@ -53,11 +56,11 @@ CREATE FUNCTION apikey._next_xid() RETURNS pg_catalog.int8
 	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_next_xid';
 CREATE FUNCTION apikey._full_xid(xid pg_catalog.xid) RETURNS pg_catalog.int8
 	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_full_xid';
-CREATE FUNCTION apikey._seen(before pg_catalog.pg_snapshot, clock pg_catalog.int8,
-	OUT seen pg_catalog.pg_snapshot, OUT scan_from pg_catalog.int8)
+CREATE FUNCTION apikey._seen(before pg_catalog.int8[], clock pg_catalog.int8,
+	OUT seen pg_catalog.int8[], OUT scan_from pg_catalog.int8)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_seen';
-CREATE FUNCTION apikey._newly_seen(row_xmin pg_catalog.xid, before pg_catalog.pg_snapshot,
-	seen pg_catalog.pg_snapshot) RETURNS pg_catalog.bool
+CREATE FUNCTION apikey._newly_seen(row_xmin pg_catalog.xid, before pg_catalog.int8[],
+	seen pg_catalog.int8[]) RETURNS pg_catalog.bool
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_newly_seen';
 CREATE FUNCTION apikey._summarize(leaf pg_catalog.regclass) RETURNS pg_catalog.bool
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'apikey_summarize';
@@ -91,7 +94,7 @@ CREATE TABLE apikey.rollup_state (
 	leaf_oid			pg_catalog.oid NOT NULL,
 	home				pg_catalog.oid NOT NULL,
 	system_identifier	pg_catalog.int8 NOT NULL,
-	seen				pg_catalog.pg_snapshot,
+	seen				pg_catalog.int8[],
 	scan_from			pg_catalog.int8,
 	rows				pg_catalog.int8 NOT NULL,
 	bytes				pg_catalog.int8 NOT NULL,
@@ -120,7 +123,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION apikey._set_rollup_state(leaf regclass, seen pg_snapshot, scan_from bigint, rows bigint) RETURNS void
+CREATE FUNCTION apikey._set_rollup_state(leaf regclass, seen bigint[], scan_from bigint, rows bigint) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 #variable_conflict use_column
@@ -240,7 +243,7 @@ $$;
 --
 -- Where there are no sums of that time at all, new ones are stored without looking
 -- for one to add to, as nobody else stores any.
-CREATE FUNCTION apikey._count_rows(leaf regclass, before pg_snapshot, seen pg_snapshot, scan_from bigint,
+CREATE FUNCTION apikey._count_rows(leaf regclass, before bigint[], seen bigint[], scan_from bigint,
 								   hours timestamptz[], hourly boolean, daily boolean,
 								   most integer DEFAULT 100000) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -302,7 +305,7 @@ AS $$
 DECLARE
 	away CONSTANT interval := '40000000 hours';
 	clock bigint;
-	now_seen pg_snapshot;
+	now_seen bigint[];
 	next_from bigint;
 	hours timestamptz[];
 	tenants bigint[];
@@ -374,7 +377,7 @@ AS $$
 DECLARE
 	state apikey.rollup_state;
 	clock bigint;
-	now_seen pg_snapshot;
+	now_seen bigint[];
 	next_from bigint;
 	counted bigint;
 BEGIN

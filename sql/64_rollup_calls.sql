@@ -35,13 +35,36 @@ BEGIN
 END
 $$;
 
+-- Who keeps others from counting, with a transaction that began before this
+-- instant.
+CREATE FUNCTION apikey._holds_up_rollups(since timestamptz) RETURNS text
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT format('%s, begun at %s', coalesce('process ' || l.pid, 'prepared transaction ' || quote_literal(p.gid)),
+					  date_trunc('second', coalesce(a.xact_start, p.prepared)))
+		FROM pg_locks l
+			LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+			LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
+				AND x.locktype = 'transactionid' AND x.mode = 'ExclusiveLock'
+			LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+		WHERE l.locktype = 'relation' AND l.relation = 'apikey.rollup_state'::regclass AND l.granted
+			AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+			AND l.mode = ANY ('{ShareUpdateExclusiveLock,ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}')
+			AND coalesce(a.xact_start, p.prepared) < since
+		ORDER BY coalesce(a.xact_start, p.prepared) LIMIT 1);
+END
+$$;
+
 -- Counts the leaf that waits longest, and goes on to the next one while there
 -- was nothing to count.  A leaf whose time is over and that has not grown waits
 -- ten times as long: a late row may have found room in it, but hardly ever.
 -- What goes wrong with one leaf is noted and does not hold up the others.  This
 -- goes by the clock on the wall; should it be turned back, all leaves are due.
 -- While somebody else counts it leaves that to him: it must not wait for him when
--- it has already noted something of a leaf that he may come to.
+-- it has already noted something of a leaf that he may come to.  Who does not come
+-- to an end is named.
 CREATE FUNCTION apikey._task_rollups() RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
@@ -51,10 +74,17 @@ DECLARE
 	next record;
 	size bigint;
 	counted bigint := 0;
+	other text;
 BEGIN
 	BEGIN
 		LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
 	EXCEPTION WHEN lock_not_available THEN
+		other := apikey._holds_up_rollups(now - 3 * every);
+		IF other IS NOT NULL THEN
+			RAISE lock_not_available USING
+				MESSAGE = format('nothing is counted because of a transaction that has called refresh_rollups() or locked rollup_state: %s', other),
+				HINT = 'End that transaction.';
+		END IF;
 		RETURN 0;
 	END;
 	FOR next IN SELECT l.leaf AS part, (l.state).* FROM apikey._rollup_leaves() l LOOP
@@ -246,6 +276,7 @@ FROM apikey.rollup_state s JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catal
 
 COMMENT ON FUNCTION apikey._rollup_leaves IS 'internal: the partitions that hold rows of usage, with what is counted of them';
 COMMENT ON FUNCTION apikey._leaf_end IS 'internal: where the range of a partition ends';
+COMMENT ON FUNCTION apikey._holds_up_rollups IS 'internal: who keeps others from counting rollups';
 COMMENT ON FUNCTION apikey._task_rollups IS 'internal: counts new rows of usage into the rollups';
 COMMENT ON FUNCTION apikey.refresh_rollups() IS 'counts all new rows of usage into the rollups; returns their number';
 COMMENT ON FUNCTION apikey._refresh_rollups IS 'body of refresh_rollups()';

@@ -308,7 +308,7 @@ apikey_rollup_rows_query(Oid leaf, bool by_change, int64 scan_from)
 
 	if (schema == NULL || name == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("partition with OID %u does not exist", leaf)));
 	query = psprintf("SELECT u.xmin, u.at, u.tenant_id, u.key_id, u.environment_id, u.code, u.endpoint, "
 					 "u.status, u.latency_us, u.bytes_in, u.bytes_out, u.units, u.ip FROM ONLY %s u",

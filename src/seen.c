@@ -9,49 +9,76 @@
 #include <stddef.h>
 
 bool
+apikey_seen_valid(const ApikeySeen *seen)
+{
+	if (seen->n % 2 == 0)
+		return false;
+	for (uint32_t i = 1; i < seen->n; i++)
+		if (seen->bounds[i - 1] >= seen->bounds[i])
+			return false;
+	return true;
+}
+
+/* An even number of bounds up to it: it is in. */
+bool
 apikey_seen_has(const ApikeySeen *seen, uint64_t xid)
 {
 	uint32_t	low = 0;
-	uint32_t	high = seen->nrunning;
+	uint32_t	high = seen->n;
 
-	if (xid < seen->xmin)
-		return true;
-	if (xid >= seen->xmax)
-		return false;
 	while (low < high)
 	{
 		uint32_t	middle = low + (high - low) / 2;
 
-		if (seen->running[middle] == xid)
-			return false;
-		if (seen->running[middle] < xid)
+		if (seen->bounds[middle] <= xid)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return true;
+	return low % 2 == 0;
 }
 
-/*
- * What neither has is, below the higher xmax, what the set of that xmax lacks
- * and the other lacks too; the other has nothing above.
- */
+/* Both begin with ids that are in; each bound is where one of them changes. */
 ApikeySeen
-apikey_seen_unite(const ApikeySeen *a, const ApikeySeen *b, uint64_t *running)
+apikey_seen_unite(const ApikeySeen *a, const ApikeySeen *b, uint64_t *bounds)
 {
-	const ApikeySeen *later = a->xmax >= b->xmax ? a : b;
-	const ApikeySeen *other = later == a ? b : a;
-	ApikeySeen	both = {0, later->xmax, 0, running};
+	uint32_t	i = 0;
+	uint32_t	j = 0;
+	uint32_t	n = 0;
 
-	for (uint32_t i = 0; i < later->nrunning; i++)
+	while (i < a->n || j < b->n)
 	{
-		uint64_t	xid = later->running[i];
+		uint64_t	next = j == b->n || (i < a->n && a->bounds[i] <= b->bounds[j]) ? a->bounds[i] : b->bounds[j];
 
-		if (xid >= later->xmin && !apikey_seen_has(other, xid))
-			running[both.nrunning++] = xid;
+		if (i < a->n && a->bounds[i] == next)
+			i++;
+		if (j < b->n && b->bounds[j] == next)
+			j++;
+		if ((i % 2 == 0 || j % 2 == 0) != (n % 2 == 0))
+			bounds[n++] = next;
 	}
-	both.xmin = both.nrunning > 0 ? running[0] : both.xmax;
-	return both;
+	return (ApikeySeen) {n, bounds};
+}
+
+uint32_t
+apikey_seen_coarsen(uint64_t *bounds, uint32_t n, uint32_t most)
+{
+	for (uint64_t gap = 2; n > most && n > 2; gap *= 2)
+	{
+		uint32_t	kept = 2;
+
+		for (uint32_t i = 2; i + 1 < n; i += 2)
+			if (bounds[i] - bounds[kept - 1] < gap)
+				bounds[kept - 1] = bounds[i + 1];
+			else
+			{
+				bounds[kept] = bounds[i];
+				bounds[kept + 1] = bounds[i + 1];
+				kept += 2;
+			}
+		n = kept;
+	}
+	return n;
 }
 
 uint64_t

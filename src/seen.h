@@ -5,9 +5,11 @@
  *
  * Layer 0.  Pure C.
  *
- * The set holds every id below xmin and, of those from xmin to below xmax, the
- * ones that are not in running, which is in ascending order.  No id from xmax
- * on is in it.  Ids are of 64 bits: they never come again.
+ * Ids are of 64 bits: they never come again.  bounds ascends, and n is odd: the
+ * set holds what is below the first of them, not what is from there to below the
+ * second, what is from the second to below the third, and so on; nothing from the
+ * last one on.  However many transactions run, ids next to each other take no
+ * more room than one.
  *
  * An id may be in the set although its transaction rolled back; of such a one
  * no row is ever seen.  What matters is that it never leaves: the set only
@@ -22,22 +24,29 @@
 
 typedef struct ApikeySeen
 {
-	uint64_t	xmin;
-	uint64_t	xmax;
-	uint32_t	nrunning;
-	const uint64_t *running;
+	uint32_t	n;
+	const uint64_t *bounds;
 } ApikeySeen;
+
+/* Whether these are the bounds of a set. */
+extern bool apikey_seen_valid(const ApikeySeen *seen);
 
 /* Whether the set holds an id. */
 extern bool apikey_seen_has(const ApikeySeen *seen, uint64_t xid);
 
 /*
- * apikey_seen_unite makes the set of what is in one of the two.  running has
- * room for as many ids as the larger of the two has; it may be that of one of
- * them.
+ * apikey_seen_unite makes the set of what is in one of the two.  bounds has
+ * room for as many as both have.
  */
 extern ApikeySeen apikey_seen_unite(const ApikeySeen *a, const ApikeySeen *b,
-									uint64_t *running);
+									uint64_t *bounds);
+
+/*
+ * apikey_seen_coarsen leaves out of n bounds, the last of which ends what is not
+ * in the set, until there are no more than most: those between which the
+ * fewest ids are in it, so that they no longer are.  Returns how many are left.
+ */
+extern uint32_t apikey_seen_coarsen(uint64_t *bounds, uint32_t n, uint32_t most);
 
 /*
  * apikey_seen_widen gives the 64-bit form of a 32-bit id that was assigned

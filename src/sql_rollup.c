@@ -1,12 +1,11 @@
 /*
  * sql_rollup.c
  *		_next_xid(), _full_xid(), _seen(), _newly_seen(), _summarize(),
- *		_try_lock(): which rows of usage the rollups have counted.
+ *		_try_lock(), _class_hash(): which rows of usage the rollups have counted.
  *
  * Layer 6.  How they play together, and why no row is counted twice or not at
  * all, is in sql/63_rollups.sql; seen.h has the sets.  They are kept as values
- * of PostgreSQL's type pg_snapshot, whose text shows xmin, xmax and the ids
- * between them that are not in the set.
+ * of type bigint[], their bounds.
  */
 #include "postgres.h"
 
@@ -17,19 +16,23 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/uuid.h"
 
 #include "compat.h"
+#include "crypto.h"
 #include "sql_rollup.h"
 
 PG_FUNCTION_INFO_V1(apikey_next_xid);
@@ -38,16 +41,7 @@ PG_FUNCTION_INFO_V1(apikey_seen);
 PG_FUNCTION_INFO_V1(apikey_newly_seen);
 PG_FUNCTION_INFO_V1(apikey_summarize);
 PG_FUNCTION_INFO_V1(apikey_try_lock);
-
-/* A value of type pg_snapshot, as utils/adt/xid8funcs.c stores it. */
-typedef struct StoredSeen
-{
-	int32		vl_len_;
-	uint32		nxip;
-	uint64		xmin;
-	uint64		xmax;
-	uint64		xip[FLEXIBLE_ARRAY_MEMBER];
-} StoredSeen;
+PG_FUNCTION_INFO_V1(apikey_class_hash);
 
 static uint64
 next_xid(void)
@@ -56,24 +50,63 @@ next_xid(void)
 }
 
 static ApikeySeen
-read_seen(const StoredSeen *stored)
+read_seen(ArrayType *stored)
 {
-	return (ApikeySeen) {stored->xmin, stored->xmax, stored->nxip, stored->xip};
+	ApikeySeen	seen = {0, (const uint64 *) ARR_DATA_PTR(stored)};
+
+	if (ARR_NDIM(stored) == 1 && ARR_ELEMTYPE(stored) == INT8OID && !ARR_HASNULL(stored))
+		seen.n = ARR_DIMS(stored)[0];
+	if (!apikey_seen_valid(&seen))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("invalid set of transactions"),
+				 errdetail("It is an odd number of transaction ids in ascending order.")));
+	return seen;
 }
 
-static StoredSeen *
+static Datum
 store_seen(const ApikeySeen *seen)
 {
-	Size		size = offsetof(StoredSeen, xip) + sizeof(uint64) * seen->nrunning;
-	StoredSeen *stored = palloc0(size);
+	Datum	   *bounds = palloc_extended(seen->n * sizeof(Datum), MCXT_ALLOC_HUGE);
 
-	SET_VARSIZE(stored, size);
-	stored->nxip = seen->nrunning;
-	stored->xmin = seen->xmin;
-	stored->xmax = seen->xmax;
-	if (seen->nrunning > 0)
-		memcpy(stored->xip, seen->running, sizeof(uint64) * seen->nrunning);
-	return stored;
+	for (uint32 i = 0; i < seen->n; i++)
+		bounds[i] = Int64GetDatum((int64) seen->bounds[i]);
+	return PointerGetDatum(construct_array(bounds, seen->n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* The bounds of a set that comes together, from the oldest id on. */
+typedef struct Bounds
+{
+	uint32		n;
+	uint32		room;
+	uint64	   *bounds;
+} Bounds;
+
+/* These ids are not in the set. */
+static void
+leave_out(Bounds *set, uint64 from, uint64 to)
+{
+	if (set->n > 0 && set->bounds[set->n - 1] == from)
+	{
+		set->bounds[set->n - 1] = to;
+		return;
+	}
+	if (set->n + 2 >= set->room)
+	{
+		set->room = set->room == 0 ? 64 : 2 * set->room;
+		set->bounds = set->bounds == NULL ? palloc(set->room * sizeof(uint64)) :
+			repalloc(set->bounds, set->room * sizeof(uint64));
+	}
+	set->bounds[set->n++] = from;
+	set->bounds[set->n++] = to;
+}
+
+/* The set of what is below xmax and was not left out. */
+static ApikeySeen
+set_of(Bounds *set, uint64 xmax)
+{
+	leave_out(set, xmax, xmax + 1);
+	return (ApikeySeen) {set->n - 1, set->bounds};
 }
 
 static int
@@ -117,30 +150,29 @@ own_xids(uint64 *xids, uint32 *n, uint64 next)
 }
 
 /*
- * What has ended as a snapshot knows it, which may not know all running
- * subtransactions.  running has room for more ids.  A snapshot says nothing of
- * the transaction that took it.
+ * The ids that a snapshot knows as running, in ascending order; it may not know
+ * all subtransactions.  There is room for more of them.  A snapshot says nothing
+ * of the transaction that took it.
  */
-static ApikeySeen
-snapshot_seen(Snapshot snapshot, uint64 next, uint32 more, uint64 **running)
+static uint64 *
+running_xids(Snapshot snapshot, uint64 next, uint32 more, uint32 *n)
 {
 	uint64	   *xids = palloc(sizeof(uint64) * (snapshot->xcnt + snapshot->subxcnt + more));
-	ApikeySeen	seen = {0, 0, 0, xids};
 
-	*running = xids;
+	*n = 0;
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
-		xids[seen.nrunning++] = apikey_seen_widen(snapshot->xip[i], next);
+		xids[(*n)++] = apikey_seen_widen(snapshot->xip[i], next);
 	for (int32 i = 0; i < snapshot->subxcnt; i++)
-		xids[seen.nrunning++] = apikey_seen_widen(snapshot->subxip[i], next);
-	seen.nrunning = sort_xids(xids, seen.nrunning);
-	seen.xmax = apikey_seen_widen(snapshot->xmax - 1, next) + 1;
-	seen.xmin = seen.nrunning > 0 ? xids[0] : seen.xmax;
-	return seen;
+		xids[(*n)++] = apikey_seen_widen(snapshot->subxip[i], next);
+	return xids;
 }
 
-/* As many ids are asked for one by one, and so many of them are noted. */
+/*
+ * As many ids are asked for one by one, the youngest; the set has at most so many
+ * bounds, or half of them are left out.
+ */
 #define MAX_ASKED 10000000
-#define MAX_NOTED 250000
+#define MAX_BOUNDS 400000
 
 static bool
 is_in(const uint64 *xids, uint32 n, uint64 xid)
@@ -155,7 +187,8 @@ is_in(const uint64 *xids, uint32 n, uint64 xid)
  * One that ran then may have ended since, but its top-level id tells.  The link
  * to that is set after the id is given out, so one without a link may be about
  * to get it: that the id has ended is asked first, for it had a link by then.
- * In doubt it has not ended; it may come into the set another time.
+ * In doubt it has not ended; it may come into the set another time.  One that
+ * was rolled back need never do: it has no rows.
  */
 static bool
 had_ended(uint64 xid, const uint64 *running, uint32 n, uint64 next)
@@ -166,74 +199,94 @@ had_ended(uint64 xid, const uint64 *running, uint32 n, uint64 next)
 	if (is_in(running, n, xid))
 		return false;
 	if (!TransactionIdDidCommit(short_xid))
-		return TransactionIdDidAbort(short_xid);
+		return false;
 	top = SubTransGetTopmostTransaction(short_xid);
 	return !is_in(running, n, apikey_seen_widen(top, next));
 }
 
 /*
- * What has ended by now, without this transaction.  Where the snapshot does not
- * tell all running subtransactions, each id is asked for that is not in before.
- * *exact: nothing else has ended.
+ * What has ended, where not all running ids are known: each id is asked for that
+ * is not in before.  What is not known is younger than the oldest that is.
+ * Somebody may make more ids than can be asked for or noted: then some that have
+ * ended are left out as well, until he ends, but no more than those among his.
+ */
+static ApikeySeen
+asked(const ApikeySeen *before, const uint64 *running, uint32 n, uint64 xmax, uint64 next, bool *exact)
+{
+	const ApikeySeen nothing = {1, running};
+	Bounds		set = {0};
+	uint64		skip = 0;
+
+	*exact = true;
+	if (before == NULL)
+		before = &nothing;
+	for (int pass = 0; pass < 2; pass++)
+	{
+		for (uint32 i = 0; i < before->n; i += 2)
+		{
+			uint64		from = Max(before->bounds[i], running[0]);
+			uint64		to = i + 1 < before->n ? Min(before->bounds[i + 1], xmax) : xmax;
+
+			if (from >= to)
+				continue;
+			if (pass == 0)
+			{
+				skip += to - from;
+				continue;
+			}
+			if (skip > 0)
+			{
+				uint64		skipped = Min(skip, to - from);
+
+				leave_out(&set, from, from + skipped);
+				skip -= skipped;
+				from += skipped;
+				*exact = false;
+			}
+			for (; from < to; from++)
+			{
+				CHECK_FOR_INTERRUPTS();
+				if (TransactionIdIsNormal((TransactionId) from) && !had_ended(from, running, n, next))
+					leave_out(&set, from, from + 1);
+				if (set.n > MAX_BOUNDS)
+				{
+					set.n = apikey_seen_coarsen(set.bounds, set.n, MAX_BOUNDS / 2);
+					*exact = false;
+				}
+			}
+		}
+		skip = skip > MAX_ASKED ? skip - MAX_ASKED : 0;
+	}
+	return set_of(&set, xmax);
+}
+
+/*
+ * What has ended by now, without this transaction.  *exact: nothing else has that
+ * may have stored rows.
  */
 static ApikeySeen
 ended(const ApikeySeen *before, bool *exact)
 {
 	Snapshot	snapshot = GetTransactionSnapshot();
 	uint64		next = next_xid();
+	uint64		xmax = apikey_seen_widen(snapshot->xmax - 1, next) + 1;
 	uint64		own[1 + PGPROC_MAX_CACHED_SUBXIDS];
+	uint32		nown;
 	uint32		n;
-	uint32		known;
-	uint64		from;
-	uint64		above;
 	uint64	   *running;
-	uint64	   *unknown;
-	ApikeySeen	seen;
+	Bounds		set = {0};
 
-	*exact = own_xids(own, &n, next) && !snapshot->suboverflowed;
-	seen = snapshot_seen(snapshot, next, n, &running);
-	for (uint32 i = 0; i < n && own[i] < seen.xmax; i++)
-		running[seen.nrunning++] = own[i];
-	seen.nrunning = sort_xids(running, seen.nrunning);
-	seen.xmin = seen.nrunning > 0 ? running[0] : seen.xmax;
-	if (*exact)
-		return seen;
-
-	/* what is not known is younger than all that is */
-	known = seen.nrunning;
-	seen.nrunning = 0;
-	seen.running = unknown = palloc(sizeof(uint64) * MAX_NOTED);
-	from = seen.xmin;
-	above = before != NULL ? Max(from, before->xmax) : from;
-	if (seen.xmax - Min(above, seen.xmax) <= MAX_ASKED)
-	{
-		uint32		i = 0;
-		uint32		last = before != NULL ? before->nrunning : 0;
-
-		while (seen.nrunning < MAX_NOTED)
-		{
-			uint64		xid;
-
-			CHECK_FOR_INTERRUPTS();
-			if (i < last)
-				xid = before->running[i++];
-			else
-				xid = above++;
-			if (xid >= seen.xmax)
-			{
-				if (i < last)
-					continue;
-				*exact = true;
-				return seen;
-			}
-			if (xid >= from && TransactionIdIsNormal((TransactionId) xid) &&
-				!had_ended(xid, running, known, next))
-				unknown[seen.nrunning++] = xid;
-		}
-	}
-	seen.xmax = seen.xmin;
-	seen.nrunning = 0;
-	return seen;
+	*exact = own_xids(own, &nown, next) && !snapshot->suboverflowed;
+	running = running_xids(snapshot, next, nown, &n);
+	for (uint32 i = 0; i < nown && own[i] < xmax; i++)
+		running[n++] = own[i];
+	n = sort_xids(running, n);
+	if (!*exact && n > 0)
+		return asked(before, running, n, xmax, next, exact);
+	*exact = true;				/* none runs, so no subtransaction does */
+	for (uint32 i = 0; i < n; i++)
+		leave_out(&set, running[i], running[i] + 1);
+	return set_of(&set, xmax);
 }
 
 Datum
@@ -273,23 +326,20 @@ apikey_seen(PG_FUNCTION_ARGS)
 		elog(ERROR, "unexpected row type of apikey._seen()");
 	if (!PG_ARGISNULL(0))
 	{
-		StoredSeen *stored = (StoredSeen *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
-		ApikeySeen	before = read_seen(stored);
-		uint64	   *running;
+		ApikeySeen	before = read_seen(PG_GETARG_ARRAYTYPE_P(0));
 
 		seen = ended(&before, &exact);
-		running = palloc(sizeof(uint64) * (Max(before.nrunning, seen.nrunning) + 1));
-		seen = apikey_seen_unite(&before, &seen, running);
+		seen = apikey_seen_unite(&before, &seen, palloc(sizeof(uint64) * ((Size) before.n + seen.n)));
 	}
 	else
 		seen = ended(NULL, &exact);
-	from = (int64) seen.xmin;
+	from = (int64) seen.bounds[0];
 	if (exact && !IsolationUsesXactSnapshot() && !PG_ARGISNULL(1))
 		from = Max(from, PG_GETARG_INT64(1));
-	from = Min(from, Max((int64) seen.xmax,
+	from = Min(from, Max((int64) seen.bounds[seen.n - 1],
 						 (int64) U64FromFullTransactionId(GetCurrentFullTransactionId()) + 1));
 
-	values[0] = PointerGetDatum(store_seen(&seen));
+	values[0] = store_seen(&seen);
 	values[1] = Int64GetDatum(from);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
@@ -301,10 +351,10 @@ apikey_newly_seen_begin(ApikeyNewlySeen *sets, void *before, void *seen)
 	sets->next = next_xid();
 	sets->has_before = before != NULL;
 	if (before != NULL)
-		sets->before = read_seen((StoredSeen *) PG_DETOAST_DATUM_COPY(PointerGetDatum(before)));
+		sets->before = read_seen(DatumGetArrayTypePCopy(PointerGetDatum(before)));
 	sets->has_seen = seen != NULL;
 	if (seen != NULL)
-		sets->seen = read_seen((StoredSeen *) PG_DETOAST_DATUM_COPY(PointerGetDatum(seen)));
+		sets->seen = read_seen(DatumGetArrayTypePCopy(PointerGetDatum(seen)));
 }
 
 bool
@@ -393,4 +443,16 @@ apikey_try_lock(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(true);
 	UnlockRelationOid(leaf, AccessShareLock);
 	PG_RETURN_BOOL(false);
+}
+
+/* _class_hash(class): what stands for a class in the indexes of usage_hourly and usage_daily. */
+Datum
+apikey_class_hash(PG_FUNCTION_ARGS)
+{
+	text	   *class = PG_GETARG_TEXT_PP(0);
+	pg_uuid_t  *hash = palloc(sizeof(pg_uuid_t));
+
+	StaticAssertStmt(APIKEY_HASH128_LEN == UUID_LEN, "a hash is as long as a uuid");
+	apikey_hash128(VARDATA_ANY(class), VARSIZE_ANY_EXHDR(class), hash->data);
+	PG_RETURN_UUID_P(hash);
 }

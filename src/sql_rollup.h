@@ -25,7 +25,7 @@ typedef struct ApikeyNewlySeen
 	bool		last_is_new;
 } ApikeyNewlySeen;
 
-/* Both sets are values of type pg_snapshot; NULL is the empty set and the set of all. */
+/* Both sets are values of type bigint[]; NULL is the empty set and the set of all. */
 extern void apikey_newly_seen_begin(ApikeyNewlySeen *sets, void *before, void *seen);
 
 /* Whether the transaction that stored a row is in the second set only. */

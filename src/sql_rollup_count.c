@@ -229,7 +229,8 @@ store_sums(ApikeyRollupRows *c, Sums *sums)
 	appendStringInfo(&query, "INSERT INTO apikey.%s AS r SELECT * FROM %s", sums->table, sums->new_sums);
 	if (sums->may_exist)
 		appendStringInfo(&query,
-						 " ON CONFLICT (tenant_id, %s, key_id, environment_id, endpoint_class, code) DO UPDATE SET"
+						 " ON CONFLICT (tenant_id, %s, key_id, environment_id,"
+						 " apikey._class_hash(endpoint_class), code) DO UPDATE SET"
 						 " calls = r.calls OPERATOR(pg_catalog.+) excluded.calls,"
 						 " denials = r.denials OPERATOR(pg_catalog.+) excluded.denials,"
 						 " errors = r.errors OPERATOR(pg_catalog.+) excluded.errors,"

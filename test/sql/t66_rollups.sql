@@ -199,15 +199,27 @@ SELECT pg_temp.store('2067-07-09 12:08', 4);
 SELECT apikey.refresh_rollups();
 SELECT * FROM pg_temp.differences();
 
+-- who keeps others from counting
+BEGIN;
+LOCK TABLE ONLY apikey.rollup_state IN SHARE UPDATE EXCLUSIVE MODE;
+SELECT split_part(apikey._holds_up_rollups('infinity'), ',', 1) = format('process %s', pg_backend_pid()) AS named,
+	apikey._holds_up_rollups(transaction_timestamp());
+ROLLBACK;
+
 -- --- the sets ----------------------------------------------------------------
 
-SELECT x, apikey._newly_seen(x::text::xid, NULL, '10:20:12,15') AS in_set, apikey._newly_seen(x::text::xid, '10:20:12,15', NULL) AS not_in_set,
-	apikey._newly_seen(x::text::xid, '10:14:12', '10:20:15') AS new
+SELECT x, apikey._newly_seen(x::text::xid, NULL, '{12,13,15,16,20}') AS in_set, apikey._newly_seen(x::text::xid, '{12,13,15,16,20}', NULL) AS not_in_set,
+	apikey._newly_seen(x::text::xid, '{12,13,14}', '{15,16,20}') AS new
 FROM unnest('{3,9,10,11,12,13,14,15,16,19,20,21}'::int[]) x;
 SELECT apikey._newly_seen(NULL, NULL, NULL);
+SELECT apikey._newly_seen('3', '{3,4}', NULL);
+SELECT apikey._newly_seen('3', '{4,4,5}', NULL);
+SELECT apikey._newly_seen('3', '{}', NULL);
+SELECT apikey._newly_seen('3', '{{4}}', NULL);
+SELECT apikey._newly_seen('3', '{3,NULL,4}', NULL);
 -- what is in a set never leaves it
 SELECT bool_and(NOT apikey._newly_seen(x::text::xid, s.seen, NULL)) AS kept
-FROM generate_series(3, 30) x, apikey._seen('10:30:12,15', NULL) s;
+FROM generate_series(3, 30) x, apikey._seen('{12,13,15,16,30}', NULL) s;
 
 -- --- what is counted ---------------------------------------------------------
 
@@ -301,7 +313,7 @@ SELECT after - 'rows' AS after FROM apikey.audit_log WHERE action = 'usage.recou
 
 -- rollup_state as a dump brings it: of another cluster
 SELECT pg_temp.store('2067-07-09 12:30', 5);
-UPDATE apikey.rollup_state SET system_identifier = 1, seen = '3:4:';
+UPDATE apikey.rollup_state SET system_identifier = 1, seen = '{4}';
 SELECT leaf FROM apikey.rollup_state WHERE leaf = :'leaf';
 SELECT apikey.refresh_rollups() AS uncounted;
 SELECT apikey.refresh_rollups();

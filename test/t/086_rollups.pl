@@ -63,6 +63,44 @@ cmp_ok($node->safe_psql('postgres', 'SELECT sum(calls) FROM apikey.usage_hourly'
 $node->safe_psql('postgres', "INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now(), 1, 7, 'VALID' FROM generate_series(1, 77)");
 ok(poll($node, $differences, 0), 'the housekeeper counts by itself');
 
+# a transaction with more subtransactions than could be noted one by one, some of them rolled back; others commit meanwhile
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE noise (i integer);
+BEGIN;
+INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now(), 1, 9, 'VALID' FROM generate_series(1, 3);
+DO $$
+BEGIN
+	FOR i IN 1 .. 330000 LOOP
+		BEGIN
+			INSERT INTO noise VALUES (i);
+			IF i % 10 = 0 THEN RAISE EXCEPTION 'undone'; END IF;
+		EXCEPTION WHEN raise_exception THEN NULL;
+		END;
+	END LOOP;
+	BEGIN
+		INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now(), 1, 9, 'VALID' FROM generate_series(1, 5);
+	EXCEPTION WHEN raise_exception THEN NULL;
+	END;
+END $$;
+PREPARE TRANSACTION 'noise';
+SQL
+$node->safe_psql('postgres', "INSERT INTO apikey.usage (at, tenant_id, key_id, code) SELECT now(), 1, 7, 'VALID' FROM generate_series(1, 7)");
+$node->safe_psql('postgres', 'SELECT apikey.refresh_rollups()');
+is($node->safe_psql('postgres', $differences), 0, 'subtransactions, however many, hold up nobody else');
+cmp_ok($node->safe_psql('postgres', 'SELECT max(cardinality(seen)) FROM apikey.rollup_state'), '<', 1000, 'and take no room');
+$node->safe_psql('postgres', "COMMIT PREPARED 'noise'");
+$node->safe_psql('postgres', 'SELECT apikey.refresh_rollups()');
+is($node->safe_psql('postgres', $differences), 0, 'rows of that transaction count at its end');
+is($node->safe_psql('postgres', 'SELECT sum(calls) FROM apikey.usage_hourly WHERE key_id = 9'), 8, 'each once');
+
+# a transaction that does not end after a refresh
+$node->safe_psql('postgres', "BEGIN; SELECT apikey.refresh_rollups(); PREPARE TRANSACTION 'refresh'");
+ok(poll($node, q{SELECT error LIKE '%prepared transaction ''refresh'', begun at %' FROM apikey.stat_worker WHERE task = 'rollups'}, 't'),
+	'who holds up the counting is named');
+like(slurp_file($node->logfile), qr/apikey housekeeper.*prepared transaction 'refresh', begun at /, 'in the log, too');
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'refresh'");
+ok(poll($node, q{SELECT error IS NULL FROM apikey.stat_worker WHERE task = 'rollups'}, 't'), 'until it is over');
+
 # whatever the owner of the database has set: classes are learnt through an error that is caught
 $node->safe_psql('postgres', 'ALTER DATABASE postgres SET exit_on_error = on');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'apikey housekeeper'");
