@@ -79,7 +79,8 @@ BEGIN
 			('row', e.first_hour, least(e.first_day, e.last_hour, kept)),
 			('hour', greatest(e.first_hour, kept), least(e.first_day, e.last_hour)),
 			('day', e.first_day, e.last_day),
-			('hour', greatest(e.first_day, e.last_day), e.last_hour),
+			('row', greatest(e.first_day, e.last_day), least(e.last_hour, kept)),
+			('hour', greatest(e.first_day, e.last_day, kept), e.last_hour),
 			('row', greatest(e.first_hour, e.last_hour), e.window_end)) s (unit, since, until)
 		WHERE s.since < s.until
 	), counted AS (

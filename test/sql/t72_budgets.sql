@@ -56,6 +56,12 @@ SELECT count(*) AS budgets, count(*) FILTER (WHERE s.used = r.units) AS same
 FROM pg_temp.at('2031-03-08 10:20:00+00') s
 	CROSS JOIN LATERAL (SELECT sum(u.units) AS units FROM apikey.usage u JOIN tenants USING (tenant_id)
 		WHERE u.at >= s.window_start AND u.at < s.window_end AND u.code = 'VALID' AND (s.tenant = 't72/eu' AND name IN ('eu', 'de') OR name = 'de')) r;
+DELETE FROM apikey.usage_hourly WHERE hour < '2031-03-08 07:00:00+00' AND tenant_id IN (SELECT tenant_id FROM tenants);
+SET LOCAL apikey.rollup_hourly_retention = '3h';
+SELECT count(*) AS budgets, count(*) FILTER (WHERE s.used = r.units) AS same
+FROM pg_temp.at('2031-03-08 10:20:00+00') s
+	CROSS JOIN LATERAL (SELECT sum(u.units) AS units FROM apikey.usage u JOIN tenants USING (tenant_id)
+		WHERE u.at >= s.window_start AND u.at < s.window_end AND u.code = 'VALID' AND (s.tenant = 't72/eu' AND name IN ('eu', 'de') OR name = 'de')) r;
 ROLLBACK TO gone;
 
 -- the forecast is a straight line, and there is none in the first hundredth of a window
