@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -94,6 +95,7 @@ apikey_endpoint_collapse(PG_FUNCTION_ARGS)
 		text	   *result = palloc(VARHDRSZ + shape.len + 2);
 		ApikeyStr	class = {VARDATA(result), 0};
 
+		CHECK_FOR_INTERRUPTS();
 		class.len = apikey_shape_collapse(shape, prefixes.items, prefixes.count, VARDATA(result));
 		if (!apikey_same_prices(shape, class, endpoints))
 			class.len = apikey_price_meet(shape, endpoints, VARDATA(result));
@@ -143,6 +145,7 @@ apikey_endpoint_resolve(PG_FUNCTION_ARGS)
 		bool		teaches = i < n && DatumGetBool(accepted[i]);
 		text	   *class;
 
+		CHECK_FOR_INTERRUPTS();
 		if (found)
 		{
 			results[i] = text_of(known);
