@@ -40,12 +40,10 @@ CREATE TABLE apikey.endpoint_class (
 	first_seen_at	pg_catalog.timestamptz NOT NULL,
 	collapsed_at	pg_catalog.timestamptz
 );
--- The key, but not as text: an index of that would tell whoever may read some of
--- the table, by the rows that row security takes away from what it finds, how
--- the classes of others begin.  Clients choose the names, so not by a function
--- of which two with the same result are known.
+-- The key, by the hash as in usage_hourly: an index of the text would tell whoever
+-- may read some of the table how the classes of others begin.
 CREATE UNIQUE INDEX endpoint_class_key ON apikey.endpoint_class
-	(tenant_id, pg_catalog.sha256(pg_catalog.replace(class, E'\\', E'\\\\')::pg_catalog.bytea));
+	(tenant_id, apikey._class_hash(class));
 
 ALTER TABLE apikey.endpoint_class ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY endpoint_class_read ON apikey.endpoint_class FOR SELECT USING (
@@ -268,7 +266,7 @@ BEGIN
 		CASE WHEN left(k.class, -2) = ANY (prefixes) AND right(k.class, 2) = '/*' THEN apikey._now() END
 	FROM unnest(known) k (class) LEFT JOIN merged m USING (class)
 	WHERE k.class <> ALL (stored) OR m.class IS NOT NULL OR (left(k.class, -2) = ANY (prefixes) AND right(k.class, 2) = '/*')
-	ON CONFLICT (tenant_id, sha256(replace(class, E'\\', E'\\\\')::bytea)) DO UPDATE SET
+	ON CONFLICT (tenant_id, apikey._class_hash(class)) DO UPDATE SET
 		first_seen_at = least(e.first_seen_at, excluded.first_seen_at),
 		collapsed_at = coalesce(e.collapsed_at, excluded.collapsed_at);
 	IF collapses THEN
@@ -296,7 +294,7 @@ BEGIN
 		SELECT e.class
 		FROM unnest(tenant_ids, shapes) WITH ORDINALITY u (tenant_id, shape, n)
 			LEFT JOIN apikey.endpoint_class e ON e.tenant_id = u.tenant_id AND e.class = u.shape
-				AND sha256(replace(e.class, E'\\', E'\\\\')::bytea) = sha256(replace(u.shape, E'\\', E'\\\\')::bytea)
+				AND apikey._class_hash(e.class) = apikey._class_hash(u.shape)
 		ORDER BY u.n);
 	-- where one shape is no class, the others may not stay what they are
 	FOR part, places, part_shapes, part_accepted IN
