@@ -67,6 +67,8 @@ BEGIN
 		('usage', 'relation', 'compliance_report', false),
 		('usage', 'function', '_view_now', false),
 		('usage', 'function', '_accepted', false),
+		('usage', 'function', '_key_tally', false),
+		('usage', 'function', '_label_path', false),
 		('usage', 'relation', 'quota_state', false),
 		('usage', 'relation', 'limit_state', false),
 		('usage', 'relation', 'limit_ledger', false),

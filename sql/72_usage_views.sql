@@ -22,6 +22,17 @@
 CREATE FUNCTION apikey._accepted(valid pg_catalog."numeric", logged pg_catalog."numeric") RETURNS pg_catalog."numeric"
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_accepted';
 
+-- The same of many keys, without a row for each hour of each: of the rows of one
+-- key requests, verifications, denials, logged, errors; NULL where there is none.
+CREATE FUNCTION apikey._key_tally_step(internal, hour pg_catalog.timestamptz, tenant_id pg_catalog.int8, environment_id pg_catalog.int8,
+		code pg_catalog.text, calls pg_catalog.int8, denials pg_catalog.int8, errors pg_catalog.int8) RETURNS internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_key_tally_step';
+CREATE FUNCTION apikey._key_tally_final(internal) RETURNS pg_catalog.int8[]
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'apikey_key_tally_final';
+CREATE AGGREGATE apikey._key_tally(hour pg_catalog.timestamptz, tenant_id pg_catalog.int8, environment_id pg_catalog.int8,
+		code pg_catalog.text, calls pg_catalog.int8, denials pg_catalog.int8, errors pg_catalog.int8) (
+	SFUNC = apikey._key_tally_step, STYPE = internal, SSPACE = 500, FINALFUNC = apikey._key_tally_final, PARALLEL = SAFE);
+
 -- Conditions on its four first columns go down to usage_hourly; columns that
 -- nobody asks for are not added up.
 CREATE VIEW apikey.usage_requests WITH (security_invoker = true) AS
@@ -248,6 +259,12 @@ ORDER BY s.hour DESC, e.tenant, e.environment;
 
 COMMENT ON FUNCTION apikey._accepted(pg_catalog."numeric", pg_catalog."numeric") IS
 	'accepted requests of a key in a piece of time, or their units, from those of its rows VALID and LOGGED';
+
+COMMENT ON FUNCTION apikey._key_tally_step(internal, pg_catalog.timestamptz, pg_catalog.int8, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8) IS
+	'step of _key_tally()';
+COMMENT ON FUNCTION apikey._key_tally_final(internal) IS 'answer of _key_tally()';
+COMMENT ON AGGREGATE apikey._key_tally(pg_catalog.timestamptz, pg_catalog.int8, pg_catalog.int8, pg_catalog.text, pg_catalog.int8, pg_catalog.int8, pg_catalog.int8) IS
+	'requests, verifications, denials, logged and errors of a key, from its rows in usage_hourly';
 
 COMMENT ON VIEW apikey.usage_recent IS 'attempts of the last hour, newest first';
 COMMENT ON COLUMN apikey.usage_recent.at IS 'when the attempt was made';

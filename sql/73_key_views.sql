@@ -30,13 +30,13 @@ SELECT
 	k.last_used_at,
 	c.secrets,
 	c.secret_created_at,
-	d.requests::pg_catalog.int8 AS requests,
-	d.verifications::pg_catalog.int8 AS verifications,
-	d.denials::pg_catalog.int8 AS denials,
-	pg_catalog.round(d.denials OPERATOR(pg_catalog./) NULLIF(d.requests, 0), 4) AS denial_rate,
-	d.logged::pg_catalog.int8 AS logged,
-	d.errors::pg_catalog.int8 AS errors,
-	pg_catalog.round(d.errors OPERATOR(pg_catalog./) NULLIF(d.logged, 0), 4) AS error_rate,
+	d.requests,
+	d.verifications,
+	d.denials,
+	pg_catalog.round(d.denials OPERATOR(pg_catalog./) NULLIF(d.requests, 0)::pg_catalog."numeric", 4) AS denial_rate,
+	d.logged,
+	d.errors,
+	pg_catalog.round(d.errors OPERATOR(pg_catalog./) NULLIF(d.logged, 0)::pg_catalog."numeric", 4) AS error_rate,
 	k.tenant_id,
 	k.environment_id
 FROM apikey.key_label k
@@ -45,14 +45,17 @@ FROM apikey.key_label k
 		WHERE l.key_id OPERATOR(pg_catalog.=) k.key_id OFFSET 0) c
 	CROSS JOIN LATERAL (
 		SELECT
-			COALESCE(pg_catalog.sum(r.requests), 0) AS requests,
-			COALESCE(pg_catalog.sum(r.verifications), 0) AS verifications,
-			COALESCE(pg_catalog.sum(r.logged), 0) AS logged,
-			COALESCE(pg_catalog.sum(r.denials), 0) AS denials,
-			COALESCE(pg_catalog.sum(r.errors), 0) AS errors
-		FROM apikey.usage_requests r
-		WHERE r.key_id OPERATOR(pg_catalog.=) k.key_id
-			AND r.hour OPERATOR(pg_catalog.>) (apikey._view_now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
+			COALESCE(y.tally[1], 0::pg_catalog.int8) AS requests,
+			COALESCE(y.tally[2], 0::pg_catalog.int8) AS verifications,
+			COALESCE(y.tally[3], 0::pg_catalog.int8) AS denials,
+			COALESCE(y.tally[4], 0::pg_catalog.int8) AS logged,
+			COALESCE(y.tally[5], 0::pg_catalog.int8) AS errors
+		FROM (
+				SELECT apikey._key_tally(h.hour, h.tenant_id, h.environment_id, h.code, h.calls, h.denials, h.errors) AS tally
+				FROM apikey.usage_hourly h
+				WHERE h.key_id OPERATOR(pg_catalog.=) k.key_id
+					AND h.hour OPERATOR(pg_catalog.>) (apikey._view_now() OPERATOR(pg_catalog.-) '1 day'::pg_catalog.interval)
+			) y
 	) d
 	CROSS JOIN LATERAL (
 		SELECT CASE

@@ -7,8 +7,9 @@
  * with record => false.  So the accepted requests of a key in a piece of time
  * are its rows of the one kind or of the other, whichever are more, and their
  * units likewise.  The rule stands in this file and nowhere else: the view
- * apikey.usage_requests asks _accepted() with the sums of a key and hour; reports
- * ask _report_tally(), an aggregate that has the pieces of a key within.
+ * apikey.usage_requests asks _accepted() with the sums of a key and hour; what is
+ * asked of many keys has the pieces of a key within: _key_tally() of the views,
+ * _report_tally() of reports.
  */
 #include "postgres.h"
 
@@ -26,6 +27,8 @@
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(apikey_accepted);
+PG_FUNCTION_INFO_V1(apikey_key_tally_step);
+PG_FUNCTION_INFO_V1(apikey_key_tally_final);
 PG_FUNCTION_INFO_V1(apikey_report_tally_step);
 PG_FUNCTION_INFO_V1(apikey_report_tally_final);
 PG_FUNCTION_INFO_V1(apikey_sum_step);
@@ -70,6 +73,132 @@ apikey_accepted(PG_FUNCTION_ARGS)
 	Numeric		logged = PG_ARGISNULL(1) ? int64_to_numeric(0) : PG_GETARG_NUMERIC(1);
 
 	PG_RETURN_DATUM(DirectFunctionCall2(numeric_larger, NumericGetDatum(valid), NumericGetDatum(logged)));
+}
+
+/* --- a key in the hours of a view ----------------------------------------- */
+
+/* as a row of apikey.usage_requests */
+typedef struct Hour
+{
+	TimestampTz at;
+	int64		tenant_id;
+	int64		environment_id;
+	int64		calls[2];		/* by kind */
+} Hour;
+
+typedef struct KeyTally
+{
+	int64		verifications;
+	int64		denials;
+	int64		logged;
+	int64		errors;
+	int			nhours;
+	int			room;
+	Hour	   *hours;			/* ascending */
+} KeyTally;
+
+/* hours of 10 years, for a key that was in one environment */
+#define HOURS_MAX	100000
+
+static inline int
+compare_hours(const Hour *a, const Hour *b)
+{
+	if (a->at != b->at)
+		return a->at < b->at ? -1 : 1;
+	if (a->environment_id != b->environment_id)
+		return a->environment_id < b->environment_id ? -1 : 1;
+	if (a->tenant_id != b->tenant_id)
+		return a->tenant_id < b->tenant_id ? -1 : 1;
+	return 0;
+}
+
+static Hour *
+hour_of(KeyTally *tally, const Hour *wanted)
+{
+	int			low = 0;
+	int			high = tally->nhours;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (compare_hours(&tally->hours[middle], wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < tally->nhours && compare_hours(&tally->hours[low], wanted) == 0)
+		return &tally->hours[low];
+	if (tally->nhours == HOURS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a key has more than %d hours", HOURS_MAX)));
+	if (tally->nhours == tally->room)
+	{
+		tally->room *= 2;
+		tally->hours = repalloc(tally->hours, tally->room * sizeof(Hour));
+	}
+	memmove(&tally->hours[low + 1], &tally->hours[low], (tally->nhours - low) * sizeof(Hour));
+	tally->nhours++;
+	tally->hours[low] = *wanted;
+	return &tally->hours[low];
+}
+
+/* _key_tally(hour, tenant_id, environment_id, code, calls, denials, errors): one more row of a key */
+Datum
+apikey_key_tally_step(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = apikey_aggregate_context(fcinfo);
+	KeyTally   *tally = PG_ARGISNULL(0) ? NULL : (KeyTally *) PG_GETARG_POINTER(0);
+	Hour		hour = {0};
+	int64		calls;
+	Kind		kind;
+
+	for (int i = 1; i <= 7; i++)
+		if (PG_ARGISNULL(i) && i != 2 && i != 3)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument %d of _key_tally() is null", i)));
+	if (tally == NULL)
+	{
+		tally = MemoryContextAllocZero(context, sizeof(KeyTally));
+		tally->room = 8;
+		tally->hours = MemoryContextAlloc(context, tally->room * sizeof(Hour));
+	}
+	hour.at = PG_GETARG_TIMESTAMPTZ(1);
+	hour.tenant_id = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2);
+	hour.environment_id = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3);
+	kind = kind_of(PG_GETARG_TEXT_PP(4));
+	calls = PG_GETARG_INT64(5);
+	tally->denials += PG_GETARG_INT64(6);
+	tally->errors += PG_GETARG_INT64(7);
+	*(kind == KIND_LOGGED ? &tally->logged : &tally->verifications) += calls;
+	if (kind != KIND_DENIED)
+		hour_of(tally, &hour)->calls[kind] += calls;
+	PG_RETURN_POINTER(tally);
+}
+
+/* requests, verifications, denials, logged, errors; NULL: there was no row */
+Datum
+apikey_key_tally_final(PG_FUNCTION_ARGS)
+{
+	KeyTally   *tally = PG_ARGISNULL(0) ? NULL : (KeyTally *) PG_GETARG_POINTER(0);
+	int64		requests;
+	Datum		values[5];
+
+	(void) apikey_aggregate_context(fcinfo);
+	if (tally == NULL)
+		PG_RETURN_NULL();
+	requests = tally->denials;
+	for (int i = 0; i < tally->nhours; i++)
+		requests += accepted(tally->hours[i].calls[KIND_VALID], tally->hours[i].calls[KIND_LOGGED]);
+	values[0] = Int64GetDatum(requests);
+	values[1] = Int64GetDatum(tally->verifications);
+	values[2] = Int64GetDatum(tally->denials);
+	values[3] = Int64GetDatum(tally->logged);
+	values[4] = Int64GetDatum(tally->errors);
+	PG_RETURN_ARRAYTYPE_P(construct_array(values, lengthof(values), INT8OID,
+										  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 /* --- a key in the range of a report and the one before it ---------------- */

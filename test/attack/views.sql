@@ -85,6 +85,8 @@ SELECT * FROM apikey.key_label FOR UPDATE; SELECT * FROM apikey.secret_label FOR
 SELECT apikey._view_now() > '2020-01-01';
 --- the rule of the views | clean
 SELECT apikey._accepted(1, 2);
+--- the path of a tenant, as the views ask for it | empty | analyst,auditor,operator,admin,above
+SELECT 1 WHERE apikey._label_path(<tid>) IS NOT NULL;
 --- another clock for the views | denied
 SET apikey.test_now = '0';
 

@@ -46,6 +46,8 @@ WITH RECURSIVE ext AS (
 	('not_strict', 'apikey_ip_add', 'NULL is none'),
 	('not_strict', 'apikey_count_rows', 'NULL is no snapshot, the whole leaf, or every hour'),
 	('not_strict', 'apikey_accepted', 'NULL is none'),
+	('not_strict', 'apikey_key_tally_step', 'as latency_step'),
+	('not_strict', 'apikey_key_tally_final', 'as latency_step'),
 	('not_strict', 'apikey_report_tally_step', 'as latency_step'),
 	('not_strict', 'apikey_report_tally_final', 'as latency_step'),
 	('not_strict', 'apikey_sum_step', 'as latency_step'),

@@ -126,6 +126,15 @@ SELECT count(*) AS differ FROM (
 	SELECT date_trunc('hour', at), key_id, greatest(coalesce(sum(units) FILTER (WHERE code = 'VALID'), 0), coalesce(sum(units) FILTER (WHERE code = 'LOGGED'), 0))
 	FROM apikey.usage GROUP BY 1, 2) d;
 SELECT requests, verifications, denials, denial_rate, logged, health, problems FROM apikey.key_health WHERE name = 'quiet';
+-- key_health adds up the rows of a key itself: by the same rule
+SELECT count(*) AS keys, count(*) FILTER (WHERE (h.requests, h.verifications, h.denials, h.logged, h.errors) IS DISTINCT FROM (r.requests, r.verifications, r.denials, r.logged, r.errors)) AS differ
+FROM apikey.key_health h CROSS JOIN LATERAL (
+	SELECT coalesce(sum(requests), 0) AS requests, coalesce(sum(verifications), 0) AS verifications, coalesce(sum(denials), 0) AS denials, coalesce(sum(logged), 0) AS logged, coalesce(sum(errors), 0) AS errors
+	FROM apikey.usage_requests u WHERE u.key_id = h.key_id AND u.hour > '2031-03-14 12:30+00') r;
+SELECT apikey._key_tally(h::timestamptz, 1, e, code, calls, 0, 0) AS hours_and_environments FROM (VALUES
+	('2031-01-02 05:00Z', 1, 'VALID', 5), ('2031-01-02 03:00Z', 1, 'LOGGED', 7), ('2031-01-02 05:00Z', 1, 'LOGGED', 3), ('2031-01-02 05:00Z', NULL, 'LOGGED', 2), ('2031-01-02 03:00Z', 1, 'VALID', 1), ('2031-01-02 05:00Z', 1, 'VALID', 1)) v (h, e, code, calls);
+SELECT apikey._key_tally(now(), 1, 1, 'VALID', 1, 0, 0) FILTER (WHERE false) AS no_row;
+SAVEPOINT s; SELECT apikey._key_tally(now(), 1, 1, NULL, 1, 0, 0); ROLLBACK TO s;
 -- --- keys
 SELECT tenant, environment, name, owner, project, state, health, problems, secrets, requests, verifications, denials, denial_rate, logged, errors, error_rate FROM apikey.key_health ORDER BY tenant, name;
 SELECT ends_at, ends_in, what, tenant, environment, name, owner, project, secret_id IS NOT NULL AS secret, last_used_at FROM apikey.expiring_keys;
@@ -193,6 +202,31 @@ SELECT view, rows > 0 AS rows, foreign_rows FROM t74_pry('regress_t74_analyst');
 SET LOCAL ROLE regress_t74_analyst;
 SELECT count(*) FROM apikey.top_keys WHERE tenant_id = (SELECT tenant_id FROM t74_tenant WHERE path = 't74b');
 SELECT count(*) FROM apikey.key_label l FULL JOIN apikey.secret_label s USING (key_id) WHERE l.owner = 'foreign' OR s.tenant_id = (SELECT tenant_id FROM t74_tenant WHERE path = 't74b');
+SELECT apikey._label_path(tenant_id) AS path FROM t74_tenant ORDER BY path;
+SELECT apikey._label_path(-1) AS unknown, apikey._label_path(NULL) AS none;
+-- it remembers paths, but none for another role, and none that is not right any more; PL/pgSQL keeps the expression
+RESET ROLE;
+CREATE FUNCTION public.t74_path(id bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN apikey._label_path(id); END $$;
+GRANT EXECUTE ON FUNCTION public.t74_path TO PUBLIC;
+DO $$
+DECLARE
+	sub constant bigint := (SELECT tenant_id FROM public.t74_tenant WHERE path = 't74a/sub');
+	b constant bigint := (SELECT tenant_id FROM public.t74_tenant WHERE path = 't74b');
+	told text[];
+BEGIN
+	SET LOCAL client_min_messages = notice;
+	FOR i IN 1..3 LOOP
+		told := array[public.t74_path(sub), public.t74_path(b)];
+		SET LOCAL ROLE regress_t74_analyst;
+		told := told || public.t74_path(sub) || public.t74_path(b);
+		RESET ROLE;
+		RAISE NOTICE '%', told;
+		UPDATE apikey.tenant SET name = 't74a' || i WHERE name ~ '^t74a';
+	END LOOP;
+	UPDATE apikey.tenant SET name = 't74a' WHERE name ~ '^t74a';
+	SET LOCAL client_min_messages = warning;
+END $$;
+SET LOCAL ROLE regress_t74_analyst;
 -- no column holds what opens a key or says what it may
 SELECT table_name, column_name FROM information_schema.columns
  WHERE table_schema = 'apikey' AND table_name IN (SELECT v FROM t74_views() v) AND column_name ~ 'digest|hint|sealed|scopes|cidrs|endpoints|metadata' ORDER BY 1, 2;
