@@ -202,7 +202,7 @@ SELECT view, rows > 0 AS rows, foreign_rows FROM t74_pry('regress_t74_analyst');
 SET LOCAL ROLE regress_t74_analyst;
 SELECT count(*) FROM apikey.top_keys WHERE tenant_id = (SELECT tenant_id FROM t74_tenant WHERE path = 't74b');
 SELECT count(*) FROM apikey.key_label l FULL JOIN apikey.secret_label s USING (key_id) WHERE l.owner = 'foreign' OR s.tenant_id = (SELECT tenant_id FROM t74_tenant WHERE path = 't74b');
-SELECT apikey._label_path(tenant_id) AS path FROM t74_tenant ORDER BY path;
+SELECT apikey._label_path(tenant_id) AS path FROM t74_tenant t WHERE t.path ~ '^t74' ORDER BY 1;
 SELECT apikey._label_path(-1) AS unknown, apikey._label_path(NULL) AS none;
 -- it remembers paths, but none for another role, and none that is not right any more; PL/pgSQL keeps the expression
 RESET ROLE;
