@@ -508,10 +508,12 @@ CREATE FUNCTION apikey._report_suspicious_rows(keys jsonb, tenant text, first in
 	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN apikey._report_table('Suspicious keys' || CASE WHEN first > 1 THEN ', the others' ELSE '' END, '{Key,Severity,What stands out}',
-		(SELECT string_agg(format('<tr>%s<td>%s</td><td><ul>%s</ul></td></tr>', apikey._report_key_cell(k, tenant), apikey._report_badge((k ->> 'severity')::integer),
+	-- on a phone cells stand below each other; roles keep it a table there
+	RETURN replace(replace(replace(replace(apikey._report_table('Suspicious keys' || CASE WHEN first > 1 THEN ', the others' ELSE '' END, '{Key,Severity,What stands out}',
+		(SELECT string_agg(format('<tr role="row">%s<td role="cell">%s</td><td role="cell"><ul>%s</ul></td></tr>', replace(apikey._report_key_cell(k, tenant), '<th scope="row">', '<th scope="row" role="rowheader">'), apikey._report_badge((k ->> 'severity')::integer),
 			(SELECT string_agg('<li>' || apikey._report_finding(x.finding) || '</li>', '' ORDER BY x.m) FROM jsonb_array_elements(k -> 'findings') WITH ORDINALITY x (finding, m))), '' ORDER BY o)
-		 FROM jsonb_array_elements(keys) WITH ORDINALITY y (k, o) WHERE o BETWEEN first AND last));
+		 FROM jsonb_array_elements(keys) WITH ORDINALITY y (k, o) WHERE o BETWEEN first AND last)),
+		'<table>', '<table role="table">'), '<thead><tr>', '<thead role="rowgroup"><tr role="row">'), '<tbody>', '<tbody role="rowgroup">'), '<th scope="col">', '<th scope="col" role="columnheader">');
 END
 $$;
 
