@@ -293,6 +293,15 @@ foreach my $look ([ light => 1200, 0 ], [ dark => 1200, 1 ], [ phone => 360, 0 ]
 	my $worst = $page->evaluate($contrast);
 	cmp_ok($worst->[0], '>=', 4.5, "$name: every text stands out") or diag($worst->[1]);
 	is($page->evaluate($sideways), 0, "$name: no scrolling sideways");
+	# cells of the keys to look at stand in a line, on a phone below each other
+	my $below = $page->evaluate(<<'JS');
+(() => [...document.querySelectorAll('#suspicious tbody tr')].filter(r => r.offsetHeight > 0).map(r => {
+	const [a, b, c] = [...r.children].map(e => e.getBoundingClientRect());
+	return b.top >= a.bottom && c.top >= b.bottom && c.left === a.left ? 'below' : a.top === c.top && c.left > b.left ? 'beside' : '?';
+}).filter((x, i, all) => all.indexOf(x) === i))()
+JS
+	is_deeply($below, [ $width < 640 ? 'below' : 'beside' ], "$name: where the cells of suspicious keys stand");
+	is($page->evaluate(q{[...document.querySelectorAll('#suspicious :is(table, thead, tbody, tr, th, td)')].filter(e => !e.getAttribute('role')).length}), 0, "$name: and what they are");
 	$page->screenshot("$pictures/report-$name.png");
 	cmp_ok(-s "$pictures/report-$name.png", '>', 50_000, "$name: a picture");
 }
