@@ -23,6 +23,7 @@
 #include "utils/snapmgr.h"
 
 #include "catalog.h"
+#include "compat.h"
 #include "identity.h"
 #include "membership.h"
 
