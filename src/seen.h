@@ -1,7 +1,7 @@
 /*
  * seen.h
  *		Which transactions have been counted: a set of transaction ids, kept
- *		as a snapshot keeps the ones it sees.
+ *		as the bounds of its ranges.
  *
  * Layer 0.  Pure C.
  *
